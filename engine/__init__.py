@@ -1,0 +1,1 @@
+"""The event-driven engine: market panel, rules, fees, broker, ledger, runs and tearsheets."""

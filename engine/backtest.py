@@ -1,0 +1,225 @@
+"""``run(config)``: from a configuration to a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine import plugins
+from engine.config import RunConfig
+from engine.errors import ConfigError
+from engine.measures import headline
+from engine.rules import Rules
+from engine.run_folder import Run, is_complete, run_id, write_run
+from engine.simulation import Progress, Simulation, simulate
+
+if TYPE_CHECKING:
+    from engine.market import Market
+
+__all__ = ["RunConfig", "run"]
+
+
+def run(
+    config: RunConfig | Mapping[str, Any] | str | Path,
+    *,
+    out: str | Path = "runs",
+    force: bool = False,
+    progress: Progress | None = None,
+    cache: str | Path | None = None,
+) -> Run:
+    """Run a backtest and return it; its folder is ``out``/<id>.
+
+    Parameters
+    ----------
+    config : RunConfig, mapping or path of a TOML file
+    out : path
+        Folder of runs.
+    force : bool
+        Run again although a complete run with the same id lies there. The id hashes the configuration,
+        the data's fingerprint, Huice's version and the source of the plug-ins, so the outcome is the same.
+    progress : callable, optional
+        See :data:`engine.simulation.Progress`.
+    cache : path, optional
+        Folder of market caches; ``HUICE_CACHE`` or ``.huice/cache`` by default.
+
+    Returns
+    -------
+    Run
+        With ``reused`` True when the stored run was taken.
+
+    Raises
+    ------
+    HuiceError
+        One sentence about what is wrong with the configuration, the data or a plug-in.
+    """
+    from feeds.store import open_market
+
+    if isinstance(config, str | Path):
+        config = RunConfig.from_toml(Path(config))
+    elif not isinstance(config, RunConfig):
+        config = RunConfig.from_mapping(config)
+    strategy = plugins.resolve("strategy", config.strategy.name)
+    signal = plugins.build("signal", config.signal) if config.signal.name else None
+    fees = plugins.build("fees", config.fees)
+    slippage = plugins.build("slippage", config.slippage)
+    feeds = list(config.bar_feeds) or list(getattr(strategy, "bar_feeds", ()))
+    market = open_market(
+        config.data,
+        universe=config.universe,
+        start=config.start,
+        end=config.end,
+        lookback=getattr(signal, "lookback", 0),
+        benchmark=config.benchmark,
+        benchmark_kind=config.benchmark_kind,
+        extra_symbols=feeds,
+        cache=None if cache is None else Path(cache),
+    )
+    digests = [plugins.source_digest(cls) for cls in (strategy, type(signal), type(fees), type(slippage)) if cls is not type(None)]
+    identity = run_id(config, market.fingerprint, _version(), digests)
+    folder = Path(out) / identity
+    if not force and is_complete(folder):
+        return Run.load(folder).as_reused()
+    done = simulate(
+        market,
+        strategy,
+        config.strategy.params,
+        signal=signal,
+        rebalance=config.rebalance,
+        anchor=config.anchor,
+        start=config.start,
+        end=config.end,
+        cash=config.cash,
+        rules=Rules(**config.rules.model_dump()),
+        fees=fees,
+        slippage=slippage,
+        fill=config.fill,
+        cash_rate=config.cash_rate,
+        bar_feeds=feeds,
+        progress=progress,
+    )
+    frames = _frames(done)
+    result = _result(config, done, frames, identity)
+    write_run(folder, config=config, result=result, frames=frames)
+    return Run.load(folder)
+
+
+def _version() -> str:
+    from huice import __version__
+
+    return __version__
+
+
+def _frames(done: Simulation) -> dict[str, Any]:
+    import pandas as pd
+
+    ledger, broker = done.broker.ledger, done.broker
+    frames = {
+        "equity": ledger.equity_frame(),
+        "fills": ledger.fills_frame(),
+        "positions": ledger.positions_frame(),
+        "orders": ledger.orders_frame(broker.orders),
+        "refusals": ledger.refusals_frame(),
+        "corporate": ledger.corporate_frame(),
+        "scores": ledger.scores_frame(),
+        "decisions": ledger.decisions_frame(),
+    }
+    seen = sorted(set().union(*(frames[name]["symbol"] for name in ("positions", "orders", "scores"))))
+    names = done.market.names
+    frames["symbols"] = pd.DataFrame(
+        {"symbol": np.array(seen, dtype=object), "name": np.array([names.get(s, "") for s in seen], dtype=object)}
+    )
+    return frames
+
+
+def _risk_free(config: RunConfig, market: Market, t: np.ndarray) -> tuple[str, float | np.ndarray]:
+    """Kind and annual rate(s) of the risk-free asset over the run's sessions."""
+    if str(config.risk_free) != "cgb10y":
+        rate = float(config.risk_free)
+        return ("rate" if rate else "0"), rate
+    if "risk_free_10y" not in market.series:
+        raise ConfigError("risk_free is 'cgb10y', but these data have no cn_gov_bond_10y table; give a rate, as 0.02")
+    return "cgb10y", np.asarray(market.series["risk_free_10y"])[t]
+
+
+def _result(config: RunConfig, done: Simulation, frames: Mapping[str, Any], identity: str) -> dict[str, Any]:
+    broker, market, ledger = done.broker, done.market, done.broker.ledger
+    t, value, _, interest = ledger.equity_arrays()
+    dates = market.sessions[t]
+    kind, annual = _risk_free(config, market, t)
+    with_benchmark = bool(config.benchmark)
+    bought, sold = ledger.traded_yuan()
+    decisions = frames["decisions"]
+    executed = int((decisions["status"] == "executed").sum())
+    rows_used = broker.fees.rows_used(dates[0], dates[-1]) if hasattr(broker.fees, "rows_used") else []
+    result: dict[str, Any] = {
+        "id": identity,
+        "version": _version(),
+        "data": {"fingerprint": market.fingerprint, "files": market.info.get("files", {})},
+        "strategy": {"name": config.strategy.name, **config.strategy.params},
+        "signal": {"name": config.signal.name, **config.signal.params},
+        "universe": config.universe if isinstance(config.universe, str) else list(config.universe),
+        "start": str(dates[min(1, len(dates) - 1)]),
+        "end": str(dates[-1]),
+        "base_date": str(dates[0]),
+        "fill": config.fill,
+        "rebalance": config.rebalance,
+        "cash": config.cash,
+        "leaks": False,
+        "headline": headline(
+            dates,
+            value,
+            np.asarray(market.series["benchmark"])[t] if with_benchmark else None,
+            np.asarray(market.series["benchmark_price"])[t] if with_benchmark else None,
+            annual,
+            bought,
+            sold,
+        ),
+        "risk_free": {"kind": kind, "annual": float(np.mean(annual))},
+        "benchmark": market.info.get("benchmark") if with_benchmark else None,
+        "fees": ledger.fee_totals(),
+        "interest": round(float(interest.sum()), 2),
+        "refusals": ledger.refusal_totals(),
+        "corporate": ledger.corporate_totals(),
+        "fractions_dropped": round(ledger.fractions, 4),
+        "decisions": {"executed": executed, "pending": len(decisions) - executed},
+        "orders": len(frames["orders"]),
+        "fills": len(frames["fills"]),
+        "coverage": market.info.get("coverage"),
+        "rules": rows_used,
+    }
+    result["warnings"] = _warnings(config, result, decisions)
+    return result
+
+
+def _warnings(config: RunConfig, result: Mapping[str, Any], decisions: Any) -> list[str]:
+    """What a reader of the headline must know, one sentence each."""
+    found = []
+    coverage = result["coverage"]
+    if isinstance(coverage, int | float) and coverage < 0.9995:
+        found.append(
+            f"{100 * (1 - coverage):.1f} % of the memberships of universe '{config.universe}' have no bars in these data "
+            "and could not be chosen."
+        )
+    benchmark = result["benchmark"]
+    if benchmark and benchmark.get("kind") == "total-return" and benchmark.get("coverage", 1.0) < 0.9995:
+        found.append(
+            f"The total-return benchmark is built from the {100 * benchmark['coverage']:.1f} % of the members of "
+            f"{benchmark['code']} that have data."
+        )
+    unresolved = result["corporate"].get("UNRESOLVED", {}).get("count", 0)
+    if unresolved:
+        found.append(
+            f"{unresolved} corporate actions on holdings could not be resolved into cash and shares and were booked "
+            "value-neutral."
+        )
+    if len(decisions) and config.signal.name and (decisions["scored"] == 0).any():
+        found.append(f"{int((decisions['scored'] == 0).sum())} of {len(decisions)} decisions had no scored stock.")
+    if result["decisions"]["pending"]:
+        found.append("The decision on the last session is pending: its orders would fill on the next one.")
+    unsure = sorted({row["kind"] for row in result["rules"] if row.get("confidence", "H") != "H"})
+    if unsure:
+        found.append(f"Fee rows of less than high confidence were in force: {', '.join(unsure)}.")
+    return found

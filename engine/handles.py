@@ -1,0 +1,269 @@
+"""Backtrader's side of the market: the clock, stock handles and classic bar feeds.
+
+Cerebro holds one :class:`Clock`. A :class:`StockHandle` is what a strategy passes to Backtrader's own
+order methods as ``data``: it reads the panel at the clock's position, so five thousand of them cost
+nothing until they are looked at. A :class:`BarFeed` is a true feed for strategies with indicators.
+"""
+
+from __future__ import annotations
+
+import array
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import backtrader as bt
+import numpy as np
+from backtrader.utils.date import date2num, num2date
+
+from engine.errors import DataError, LookAheadError
+
+if TYPE_CHECKING:
+    from engine.market import Market
+
+_SESSION_END = dt.time(23, 59, 59, 999990)
+
+
+class _BulkFeed(bt.feed.DataBase):  # type: ignore[misc]
+    """A daily feed whose lines are filled in one go from arrays.
+
+    Subclasses give the columns in :meth:`_columns`. Cerebro may also pull the bars one by one
+    (``exactbars``, ``preload=False``, filters): :meth:`_load` serves those.
+    """
+
+    params = (("market", None), ("first", 0), ("last", -1))
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        raise DataError("a bulk feed must give its columns")
+
+    def start(self) -> None:
+        super().start()
+        market, first, last = self.p.market, self.p.first, self.p.last
+        self._values = {"datetime": market.day_numbers[first : last + 1]} | self._columns()
+        self._row = -1
+
+    def preload(self) -> None:
+        """Fill all lines at once; bar by bar where filters or date bounds want to see each bar."""
+        plain = not self._filters and self._tzinput is None and self.p.fromdate is None and self.p.todate is None
+        if not plain:
+            super().preload()
+            return
+        length = len(self._values["datetime"])
+        for name in self.getlinealiases():
+            values = self._values.get(name)
+            filled = array.array("d", (np.zeros(length) if values is None else values).astype("<f8").tobytes())
+            line = getattr(self.lines, name)
+            filled.extend(line.array)  # the room that Cerebro asked for beyond the last bar
+            line.array = filled
+        self.home()
+
+    def _load(self) -> bool:
+        self._row += 1
+        if self._row >= len(self._values["datetime"]):
+            return False
+        for name in self.getlinealiases():
+            values = self._values.get(name)
+            getattr(self.lines, name)[0] = 0.0 if values is None else float(values[self._row])
+        return True
+
+
+class Clock(_BulkFeed):
+    """One bar on every session of the span; its position is the engine's time.
+
+    Its prices are 1.0: it cannot be traded. ``t`` is read off the feed itself, never counted beside it.
+    """
+
+    closed: int
+    """Last session whose close the broker has booked, -1 before the first."""
+
+    def start(self) -> None:
+        self.closed = -1
+        super().start()
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        ones = np.ones(self.p.last - self.p.first + 1)
+        return {"open": ones, "high": ones, "low": ones, "close": ones}
+
+    @property
+    def t(self) -> int:
+        """Index of the current session in the market's panel.
+
+        Raises
+        ------
+        LookAheadError
+            Before the first bar.
+        """
+        position = len(self)
+        if not position:
+            raise LookAheadError("no bar has come yet: prices can be read from the first next() on")
+        return self.p.first + position - 1  # type: ignore[no-any-return]
+
+    @property
+    def known(self) -> int:
+        """Last session whose close is known: t, or the one before while the open is being awaited."""
+        t = self.t
+        return t if self.closed >= t else t - 1
+
+
+class _Line:
+    """One price line of a stock: ``[0]`` is the current session, ``[-k]`` k sessions back."""
+
+    __slots__ = ("_at_open", "_i", "_market", "_values")
+
+    def __init__(self, market: Market, values: np.ndarray, i: int, at_open: bool = False) -> None:
+        self._market, self._values, self._i, self._at_open = market, values, i, at_open
+
+    def __getitem__(self, ago: int) -> float:
+        clock = self._market.running
+        t = clock.t
+        row = t + ago
+        if ago > 0 or (row > clock.known and not self._at_open):
+            raise LookAheadError(
+                f"{self._market.symbols[self._i]}: the session {ago} from {self._market.sessions[t]} is not known yet; "
+                "[0] is the current session (before its close only open[0] can be read), [-1] the one before"
+            )
+        if row < 0:
+            raise IndexError(f"{self._market.symbols[self._i]}: {-ago} sessions back lies before the market's first")
+        return float(self._values[row, self._i])
+
+    def __call__(self, ago: int = 0) -> float:
+        return self[ago]
+
+
+class _DateLine:
+    """The handle's ``datetime`` line: the clock's own dates."""
+
+    __slots__ = ("_market",)
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+
+    def __getitem__(self, ago: int) -> float:
+        if ago > 0:
+            raise LookAheadError(f"the date {ago} sessions ahead is not known yet")
+        return float(self._market.day_numbers[self._market.running.t + ago])
+
+    def datetime(self, ago: int = 0, tz: Any = None, naive: bool = True) -> dt.datetime:
+        """Midnight of the session."""
+        return num2date(self[ago], tz, naive)  # type: ignore[no-any-return]
+
+    def date(self, ago: int = 0, tz: Any = None, naive: bool = True) -> dt.date:
+        """Date of the session."""
+        return self.datetime(ago, tz, naive).date()
+
+
+class _HandleParams:
+    """The parameters of a feed that Backtrader reads off a ``data``."""
+
+    __slots__ = ()
+    sessionend = _SESSION_END
+    sessionstart = dt.time.min
+    tz = None
+    timeframe = bt.TimeFrame.Days
+    compression = 1
+
+
+class StockHandle:
+    """A light stand-in for a feed: name, prices at the clock, accepted by every order method.
+
+    ``close`` on a session without trading is the last close; ``volume`` is 0 there. Before the stock's
+    first bar prices are NaN.
+    """
+
+    __slots__ = ("_i", "_market", "_name", "close", "datetime", "high", "low", "open", "volume")
+
+    _compensate = None
+    _tz = None
+    _timeframe = bt.TimeFrame.Days
+    _compression = 1
+    p = params = _HandleParams()
+
+    def __init__(self, market: Market, i: int) -> None:
+        self._market, self._i, self._name = market, i, market.symbols[i]
+        self.datetime = _DateLine(market)
+        self.open = _Traded(market, market.open, i, at_open=True)
+        self.high = _Traded(market, market.high, i)
+        self.low = _Traded(market, market.low, i)
+        self.close = _Line(market, market.mark, i)
+        self.volume = _Volume(market, market.volume, i)
+
+    def __len__(self) -> int:
+        return len(self._market.running)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"StockHandle({self._name})"
+
+    def __iter__(self) -> Any:
+        raise TypeError(f"{self._name} is a handle, not a feed: an indicator needs market.bar_feed('{self._name}')")
+
+    def __getitem__(self, ago: int) -> float:
+        raise TypeError(
+            f"{self._name} is a handle, not a line: read handle.close[{ago}]; an indicator needs "
+            f"market.bar_feed('{self._name}')"
+        )
+
+    @property
+    def symbol(self) -> str:
+        """The symbol, as ``600519.SH``."""
+        return self._name
+
+    @property
+    def is_trading(self) -> bool:
+        """Whether the stock has a bar on the current session."""
+        return bool(self._market.traded[self._market.running.t, self._i])
+
+    def date2num(self, date: dt.datetime) -> float:
+        """Backtrader's float date."""
+        return date2num(date)  # type: ignore[no-any-return]
+
+    def num2date(self, number: float | None = None, tz: Any = None, naive: bool = True) -> dt.datetime:
+        """The date of one of Backtrader's float dates (default: the current session)."""
+        return num2date(self.datetime[0] if number is None else number, tz, naive)  # type: ignore[no-any-return]
+
+
+class _Traded(_Line):
+    """An intraday price; the last close on a session without trading."""
+
+    __slots__ = ()
+
+    def __getitem__(self, ago: int) -> float:
+        value = super().__getitem__(ago)
+        if value == value:
+            return value
+        return float(self._market.mark[self._market.running.t + ago, self._i])
+
+
+class _Volume(_Line):
+    """Shares traded; 0 on a session without trading."""
+
+    __slots__ = ()
+
+    def __getitem__(self, ago: int) -> float:
+        value = super().__getitem__(ago)
+        return value if value == value else 0.0
+
+
+class BarFeed(_BulkFeed):
+    """The bars of one stock as a true Backtrader feed, one on every session of the clock.
+
+    Suspended sessions repeat the last price with volume 0; sessions before the listing are NaN.
+    """
+
+    params = (("symbol", ""),)
+
+    def __init__(self) -> None:
+        self._i = self.p.market.column(self.p.symbol)
+        self._name = self.p.symbol
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        market, i = self.p.market, self._i
+        rows = slice(self.p.first, self.p.last + 1)
+        mark = market.mark[rows, i]
+        columns = {"close": mark.copy()}
+        for name in ("open", "high", "low"):
+            values = getattr(market, name)[rows, i]
+            columns[name] = np.where(np.isnan(values), mark, values)
+        columns["volume"] = np.nan_to_num(market.volume[rows, i], posinf=0.0)
+        return columns

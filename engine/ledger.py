@@ -1,0 +1,341 @@
+"""The account's columnar record; it balances every session.
+
+The broker posts every movement of cash and shares here as it happens. At the close of a session the
+ledger adds up what was posted and compares the sum with the broker's cash: to the fen where money is
+exact. Tables are made once, at the end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.errors import AccountError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from engine.market import Market
+    from engine.orders import Order
+
+
+class Refusal:
+    """One order, or part of one, that did not trade for one reason.
+
+    ``wanted`` and ``done`` are shares; ``done`` counts what traded after all on a later session.
+    ``days`` is the number of sessions on which the reason held. ``outcome`` is ``cut`` (the order went
+    on with less), ``dropped``, ``cancelled``, ``done`` (traded later), ``changed`` (another reason took over on
+    a later session) or ``pending`` (at the end).
+    """
+
+    __slots__ = ("days", "done", "i", "is_buy", "order_id", "outcome", "reason", "t", "wanted")
+
+    def __init__(self, t: int, order_id: int, i: int, is_buy: bool, wanted: int, done: int, reason: str, outcome: str):
+        self.t, self.order_id, self.i, self.is_buy = t, order_id, i, is_buy
+        self.wanted, self.done, self.reason, self.outcome, self.days = wanted, done, reason, outcome, 1
+
+
+class Ledger:
+    """Everything that happened to one account.
+
+    Parameters
+    ----------
+    market : Market
+    cash : int or float
+        Starting cash in fen.
+    exact : bool
+        Integer fen; the balance is then checked for equality, else to 1e-9 relative.
+    """
+
+    def __init__(self, market: Market, cash: Any, exact: bool) -> None:
+        self.market = market
+        self.exact = exact
+        self._expected = cash
+        self._interest_today: Any = 0
+        self._fills: list[tuple[Any, ...]] = []
+        self._refusals: list[Refusal] = []
+        self._corporate: list[tuple[int, int, str, int, Any, Any]] = []
+        self._equity: list[tuple[int, Any, Any, Any]] = []
+        self._held: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
+        self._decisions: list[tuple[int, int, int, int, int]] = []
+        self._scores: list[tuple[int, Any]] = []
+        self.fractions = 0.0
+        """Shares dropped as fractions of bonus issues."""
+
+    # -- postings -------------------------------------------------------------------------------
+
+    def fill(
+        self, t: int, order_id: int, i: int, shares: int, price: float, value: Any, fees: tuple[Any, ...], slip: float
+    ) -> None:
+        """Post a fill: ``shares`` signed, ``value`` and the four ``fees`` in fen, slippage in yuan."""
+        self._fills.append((t, order_id, i, shares, price, *fees, slip))
+        charged = fees[0] + fees[1] + fees[2] + fees[3]
+        self._expected += (-value if shares > 0 else value) - charged
+
+    def refuse(
+        self, t: int, order: Order, wanted: int, done: int, reason: str, outcome: str
+    ) -> Refusal:
+        """Post a refusal and return its open row."""
+        row = Refusal(t, order.ref, order.i, order.isbuy(), wanted, done, reason, outcome)
+        self._refusals.append(row)
+        return row
+
+    def corporate(self, t: int, i: int, kind: str, shares: int, cash: Any, tax: Any = 0) -> None:
+        """Post a corporate action: change of shares, cash and tax in fen."""
+        self._corporate.append((t, i, kind, shares, cash, tax))
+        self._expected += cash - tax
+
+    def interest(self, cash: Any) -> None:
+        """Post the session's interest on cash, in fen."""
+        self._interest_today += cash
+        self._expected += cash
+
+    def deposit(self, cash: Any) -> None:
+        """Post cash paid in (negative: taken out), in fen."""
+        self._expected += cash
+
+    def decision(self, made: int, known: int, first_fill: int, targets: int, scores: Any) -> None:
+        """Post a rebalance decision made on session ``made`` with data up to the close of ``known``."""
+        self._decisions.append((made, known, first_fill, 0 if scores is None else len(scores), targets))
+        if scores is not None:
+            self._scores.append((made, scores))
+
+    def close_session(
+        self, t: int, cash: Any, value: Any, held: np.ndarray, shares: np.ndarray, sellable: np.ndarray
+    ) -> None:
+        """Record the session's end and check that cash is what the postings say.
+
+        Raises
+        ------
+        AccountError
+            If it is not: money appeared or vanished outside the ledger.
+        """
+        expected = self._expected
+        balanced = cash == expected if self.exact else abs(cash - expected) <= 1e-9 * max(1.0, abs(expected))
+        if not balanced:
+            raise AccountError(
+                f"the account does not balance on {self.market.sessions[t]}: cash is {cash / 100:.4f} yuan, "
+                f"the postings add up to {expected / 100:.4f}; please report this"
+            )
+        self._equity.append((t, value, cash, self._interest_today))
+        self._interest_today = 0
+        if len(held):
+            self._held.append((t, held, shares, sellable))
+
+    # -- totals ---------------------------------------------------------------------------------
+
+    def fee_totals(self) -> dict[str, float]:
+        """Yuan by kind of fee, and slippage."""
+        names = ("commission", "stamp_duty", "transfer_fee", "other_fees")
+        columns = list(zip(*self._fills, strict=True))
+        totals = {name: sum(columns[5 + k]) / 100.0 if columns else 0.0 for k, name in enumerate(names)}
+        totals["total"] = sum(totals.values())
+        totals["slippage"] = float(sum(columns[9])) if columns else 0.0
+        return {name: round(value, 2) for name, value in totals.items()}
+
+    def traded_yuan(self) -> tuple[float, float]:
+        """Yuan bought and sold."""
+        bought = sum(row[3] * row[4] for row in self._fills if row[3] > 0)
+        sold = sum(-row[3] * row[4] for row in self._fills if row[3] < 0)
+        return float(bought), float(sold)
+
+    def refusal_totals(self) -> dict[str, dict[str, int]]:
+        """Count of refusals and shares not traded, by reason."""
+        totals: dict[str, dict[str, int]] = {}
+        for row in self._refusals:
+            entry = totals.setdefault(row.reason, {"count": 0, "shares": 0})
+            entry["count"] += 1
+            entry["shares"] += int(row.wanted - row.done)
+        return dict(sorted(totals.items()))
+
+    def corporate_totals(self) -> dict[str, dict[str, float]]:
+        """Count, shares and yuan of corporate actions, by kind."""
+        totals: dict[str, dict[str, float]] = {}
+        for _, _, kind, shares, cash, tax in self._corporate:
+            entry = totals.setdefault(kind, {"count": 0, "shares": 0, "cash": 0.0, "tax": 0.0})
+            entry["count"] += 1
+            entry["shares"] += int(shares)
+            entry["cash"] = round(entry["cash"] + cash / 100.0, 2)
+            entry["tax"] = round(entry["tax"] + tax / 100.0, 2)
+        return dict(sorted(totals.items()))
+
+    def equity_arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Session indices, account value, cash and interest (yuan), one entry a session."""
+        rows = self._equity
+        t = np.array([row[0] for row in rows], dtype=np.int64)
+        value, cash, interest = (np.array([row[k] for row in rows], dtype=np.float64) / 100.0 for k in (1, 2, 3))
+        return t, value, cash, interest
+
+    # -- tables ---------------------------------------------------------------------------------
+
+    def _dates(self, t: Any) -> np.ndarray:
+        return self.market.sessions[np.asarray(t, dtype=np.int64)].astype("datetime64[ms]")
+
+    def _symbols(self, i: Any) -> np.ndarray:
+        return self.market.symbol_array[np.asarray(i, dtype=np.int64)]
+
+    def fills_frame(self) -> pd.DataFrame:
+        """One row per execution, fees itemised; columns of ``fills.parquet``."""
+        import pandas as pd
+
+        columns = list(zip(*self._fills, strict=True)) if self._fills else [()] * 10
+        shares = np.array(columns[3], dtype=np.int64 if self.exact else np.float64)
+        frame = {
+            "order_id": np.array(columns[1], dtype=np.int64),
+            "date": self._dates(columns[0]),
+            "symbol": self._symbols(columns[2]),
+            "side": np.where(shares > 0, "buy", "sell"),
+            "shares": np.abs(shares),
+            "price": np.array(columns[4], dtype=np.float64),
+        }
+        for k, name in enumerate(("commission", "stamp_duty", "transfer_fee", "other_fees")):
+            frame[name] = np.array(columns[5 + k], dtype=np.float64) / 100.0
+        frame["slippage"] = np.array(columns[9], dtype=np.float64)
+        return pd.DataFrame(frame)
+
+    def positions_frame(self) -> pd.DataFrame:
+        """One row per held stock and session, after the close; columns of ``positions.parquet``."""
+        import pandas as pd
+
+        lengths = [len(row[1]) for row in self._held]
+        t = np.repeat(np.array([row[0] for row in self._held], dtype=np.int64), lengths)
+
+        def joined(k: int, kind: Any) -> np.ndarray:
+            return np.concatenate([row[k] for row in self._held]).astype(kind) if self._held else np.zeros(0, kind)
+
+        i = joined(1, np.int64)
+        count = np.int64 if self.exact else np.float64
+        shares, sellable = joined(2, count), joined(3, count)
+        price = np.asarray(self.market.mark[t, i], dtype=np.float64)
+        value = np.rint(price * 100.0) * shares / 100.0 if self.exact else price * shares
+        return pd.DataFrame(
+            {
+                "date": self._dates(t),
+                "symbol": self._symbols(i),
+                "shares": shares,
+                "sellable": sellable,
+                "price": price,
+                "value": value,
+            }
+        )
+
+    def equity_frame(self) -> pd.DataFrame:
+        """One row per session; columns of ``equity.parquet``."""
+        import pandas as pd
+
+        t, value, cash, interest = self.equity_arrays()
+        series = self.market.series
+        missing = np.full(len(self.market.sessions), np.nan)
+        return pd.DataFrame(
+            {
+                "date": self._dates(t),
+                "value": value,
+                "cash": cash,
+                "benchmark": np.asarray(series.get("benchmark", missing))[t],
+                "benchmark_price": np.asarray(series.get("benchmark_price", missing))[t],
+                "interest": interest,
+            }
+        )
+
+    def refusals_frame(self) -> pd.DataFrame:
+        """Orders and parts that did not trade, with the reason; columns of ``refusals.parquet``."""
+        import pandas as pd
+
+        rows = self._refusals
+        return pd.DataFrame(
+            {
+                "date": self._dates([row.t for row in rows]),
+                "order_id": np.array([row.order_id for row in rows], dtype=np.int64),
+                "symbol": self._symbols([row.i for row in rows]),
+                "side": np.array(["buy" if row.is_buy else "sell" for row in rows], dtype=object),
+                "wanted": np.array([row.wanted for row in rows], dtype=np.int64),
+                "done": np.array([row.done for row in rows], dtype=np.int64),
+                "reason": np.array([row.reason for row in rows], dtype=object),
+                "days": np.array([row.days for row in rows], dtype=np.int64),
+                "outcome": np.array([row.outcome for row in rows], dtype=object),
+            }
+        )
+
+    def corporate_frame(self) -> pd.DataFrame:
+        """Corporate actions booked; columns of ``corporate.parquet``."""
+        import pandas as pd
+
+        columns = list(zip(*self._corporate, strict=True)) if self._corporate else [()] * 6
+        return pd.DataFrame(
+            {
+                "date": self._dates(columns[0]),
+                "symbol": self._symbols(columns[1]),
+                "kind": np.array(columns[2], dtype=object),
+                "shares": np.array(columns[3], dtype=np.int64),
+                "cash": np.array(columns[4], dtype=np.float64) / 100.0,
+                "tax": np.array(columns[5], dtype=np.float64) / 100.0,
+            }
+        )
+
+    def orders_frame(self, orders: list[Order]) -> pd.DataFrame:
+        """Every order of the run; columns of ``orders.parquet``."""
+        import pandas as pd
+        from backtrader.utils.date import num2date
+
+        def day(number: float | None) -> Any:
+            return np.datetime64("NaT", "ms") if number is None else np.datetime64(num2date(number).date(), "ms")
+
+        return pd.DataFrame(
+            {
+                "order_id": np.array([order.ref for order in orders], dtype=np.int64),
+                "date": np.array([day(order.created.dt) for order in orders], dtype="datetime64[ms]"),
+                "symbol": self._symbols([order.i for order in orders]),
+                "side": np.array(["buy" if order.isbuy() else "sell" for order in orders], dtype=object),
+                "type": np.array([order.getordername().lower() for order in orders], dtype=object),
+                "wanted": np.array([order.wanted for order in orders], dtype=np.int64),
+                "done": np.array([abs(order.executed.size) for order in orders], dtype=np.int64),
+                "limit_price": np.array(
+                    [order.price if order.exectype == order.Limit else np.nan for order in orders], dtype=np.float64
+                ),
+                "valid": np.array([day(order.valid) for order in orders], dtype="datetime64[ms]"),
+                "status": np.array([order.getstatusname() for order in orders], dtype=object),
+                "closed_date": np.array(
+                    [day(None if order.alive() else order.executed.dt) for order in orders], dtype="datetime64[ms]"
+                ),
+            }
+        )
+
+    def decisions_frame(self) -> pd.DataFrame:
+        """Decision and execution sessions; columns of ``decisions.parquet``.
+
+        ``decision`` is the session on which it was made, ``data_until`` the last session whose close it
+        could see, ``execution`` the first session on which its orders could fill (empty and status
+        ``pending`` when the run ended before).
+        """
+        import pandas as pd
+
+        last = self._equity[-1][0] if self._equity else -1
+        made, known, first_fill = (np.array([row[k] for row in self._decisions], dtype=np.int64) for k in (0, 1, 2))
+        executed = first_fill <= last
+        execution = np.full(len(made), np.datetime64("NaT", "ms"))
+        execution[executed] = self._dates(first_fill[executed])
+        return pd.DataFrame(
+            {
+                "decision": self._dates(made),
+                "data_until": self._dates(known),
+                "execution": execution,
+                "status": np.where(executed, "executed", "pending").astype(object),
+                "scored": np.array([row[3] for row in self._decisions], dtype=np.int64),
+                "targets": np.array([row[4] for row in self._decisions], dtype=np.int64),
+            }
+        )
+
+    def scores_frame(self) -> pd.DataFrame:
+        """Scores by decision date and symbol; columns of ``scores.parquet``."""
+        import pandas as pd
+
+        if not self._scores:
+            return pd.DataFrame(
+                {"date": self._dates([]), "symbol": np.array([], dtype=object), "score": np.array([], dtype=float)}
+            )
+        parts = [
+            frame.rename_axis("symbol").reset_index().assign(date=self._dates([t])[0]) for t, frame in self._scores
+        ]
+        joined = pd.concat(parts, ignore_index=True)
+        return joined[["date", "symbol", *[c for c in joined.columns if c not in ("date", "symbol")]]]

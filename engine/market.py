@@ -1,0 +1,457 @@
+"""The market panel: raw prices and states of all stocks as T sessions x N stocks arrays.
+
+A :class:`Market` is read-only. It is built once from a feed's raw arrays (:meth:`Market.build`),
+saved as plain ``.npy`` files and opened memory-mapped (:meth:`Market.load`). Strategies and signals
+never index it directly: they look through :meth:`Market.view`, which ends at t, or through stock
+handles (:mod:`engine.handles`), which read at the clock's position.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.errors import DataError, LookAheadError, nearest
+from engine.rules import NO_LIMIT_UP, board_of, exchange_of, price_limits
+
+if TYPE_CHECKING:
+    from engine.handles import BarFeed, Clock, StockHandle
+    from engine.view import View
+
+FORMAT = 1
+"""Version of the saved form; part of every cache key."""
+
+RAW_FIELDS = (
+    "open", "high", "low", "close", "preclose", "volume", "amount", "turnover",
+    "total_shares", "float_shares", "adj_factor",
+)  # fmt: skip
+"""Float fields that a feed delivers: yuan, shares, turnover as a fraction; NaN where no bar."""
+
+DERIVED_FIELDS = ("mark", "traded", "listed", "st", "age", "limit_up", "limit_down", "member")
+"""Fields that :meth:`Market.build` derives (``st`` carried forward, ``member`` as delivered)."""
+
+FIELDS = RAW_FIELDS + DERIVED_FIELDS
+
+EVENT_COLUMNS = ("t", "i", "prev_close", "preclose", "factor_ratio", "share_ratio", "cash")
+"""Columns of the corporate events: session index, stock index, yuan, yuan, ratios, yuan a share."""
+
+LISTED_LONG_AGO = 10_000
+"""``age`` of a stock whose first trading days lie well before the panel."""
+
+
+def _day_numbers(sessions: np.ndarray) -> np.ndarray:
+    """Backtrader's float date of each session (days since 0001-01-01, midnight)."""
+    return sessions.astype("datetime64[D]").astype(np.int64).astype(np.float64) + 719163.0
+
+
+class Market:
+    """Prices, states, events and series of one panel.
+
+    Attributes
+    ----------
+    sessions : ndarray of datetime64[D], shape (T,)
+    symbols : list of str, length N, sorted
+    open, high, low, close, preclose : ndarray of float64, shape (T, N)
+        Unadjusted yuan, NaN on sessions without a bar. ``preclose`` is the exchange's reference
+        price (lowered on ex-dates).
+    volume, amount : ndarray of float64, shape (T, N)
+        Shares and yuan, NaN without a bar.
+    turnover : ndarray of float64, shape (T, N)
+        Fraction of the float traded.
+    total_shares, float_shares : ndarray of float64, shape (T, N)
+    adj_factor : ndarray of float64, shape (T, N)
+        Cumulative forward factor, carried over sessions without a bar; ``close * adj_factor`` is the
+        back-adjusted price.
+    mark : ndarray of float64, shape (T, N)
+        Last close, carried forward (also past a delisting); NaN before the first bar.
+    traded, listed, st, member : ndarray of uint8, shape (T, N)
+    age : ndarray of int32, shape (T, N)
+        Own trading days up to and including the session; 0 before listing.
+    limit_up, limit_down : ndarray of int32, shape (T, N)
+        Price limits in fen (:func:`engine.rules.price_limits`).
+    events : dict of ndarray
+        Corporate events sorted by session and stock, columns :data:`EVENT_COLUMNS`.
+    series : dict of ndarray, shape (T,)
+        ``benchmark``, ``benchmark_price``, ``risk_free_10y`` where the feed has them.
+    calendar : ndarray of datetime64[D]
+        All known sessions; reaches beyond the panel where the data do.
+    names : dict of str to str
+        Stock name by symbol, the last one known in the panel.
+    info : dict
+        Coverage and provenance, JSON-able.
+    fingerprint : str
+        Content hash of the tables that the panel was read from.
+    """
+
+    sessions: np.ndarray
+    symbols: list[str]
+    open: np.ndarray
+    high: np.ndarray
+    low: np.ndarray
+    close: np.ndarray
+    preclose: np.ndarray
+    volume: np.ndarray
+    amount: np.ndarray
+    turnover: np.ndarray
+    total_shares: np.ndarray
+    float_shares: np.ndarray
+    adj_factor: np.ndarray
+    mark: np.ndarray
+    traded: np.ndarray
+    listed: np.ndarray
+    st: np.ndarray
+    age: np.ndarray
+    limit_up: np.ndarray
+    limit_down: np.ndarray
+    member: np.ndarray
+
+    def __init__(
+        self,
+        sessions: np.ndarray,
+        symbols: Sequence[str],
+        fields: Mapping[str, np.ndarray],
+        *,
+        last_session: np.ndarray,
+        delisted: np.ndarray,
+        events: Mapping[str, np.ndarray],
+        names: Mapping[str, str],
+        series: Mapping[str, np.ndarray],
+        calendar: np.ndarray,
+        info: Mapping[str, Any],
+        fingerprint: str,
+    ) -> None:
+        self.sessions = np.asarray(sessions, dtype="datetime64[D]")
+        self.symbols = list(symbols)
+        self.symbol_array = np.array(self.symbols, dtype=object)
+        self.index = {symbol: i for i, symbol in enumerate(self.symbols)}
+        self.boards = [board_of(symbol) for symbol in self.symbols]
+        self.exchanges = [exchange_of(symbol) for symbol in self.symbols]
+        for name in FIELDS:
+            array = fields[name]
+            array.setflags(write=False)
+            setattr(self, name, array)
+        self.last_session = np.asarray(last_session, dtype=np.int32)
+        self.delisted = np.asarray(delisted, dtype=bool)
+        self.events = {name: np.asarray(events[name]) for name in EVENT_COLUMNS}
+        self.names = dict(names)
+        self.series = dict(series)
+        self.calendar = np.asarray(calendar, dtype="datetime64[D]")
+        self.info = dict(info)
+        self.fingerprint = fingerprint
+        self.day_numbers = _day_numbers(self.sessions)
+        self._clock: Clock | None = None
+        self._handles: dict[int, StockHandle] = {}
+
+    # -- construction ---------------------------------------------------------------------------
+
+    @classmethod
+    def build(
+        cls,
+        sessions: np.ndarray,
+        symbols: Sequence[str],
+        raw: Mapping[str, np.ndarray],
+        *,
+        list_age: np.ndarray | None = None,
+        last_session: np.ndarray | None = None,
+        delisted: np.ndarray | None = None,
+        member: np.ndarray | None = None,
+        events: Mapping[str, np.ndarray] | None = None,
+        names: Mapping[str, str] | None = None,
+        series: Mapping[str, np.ndarray] | None = None,
+        calendar: np.ndarray | None = None,
+        info: Mapping[str, Any] | None = None,
+        fingerprint: str = "",
+    ) -> Market:
+        """Derive states and limits from a feed's raw arrays.
+
+        Parameters
+        ----------
+        sessions : ndarray of datetime64[D], shape (T,)
+        symbols : sequence of str, length N, sorted
+        raw : mapping of str to ndarray, shape (T, N)
+            :data:`RAW_FIELDS` as float64 (NaN without a bar) and ``st`` as uint8. ``open``, ``high``,
+            ``low``, ``close`` are needed; what else is absent is derived where a definition exists
+            (preclose from the close before, adj_factor 1) or left NaN.
+        list_age : ndarray of int32, shape (N,)
+            Own trading days before the panel: 0 for a stock that lists inside it.
+        last_session : ndarray of int32, shape (N,)
+            Index of the last session on which the stock is listed.
+        delisted : ndarray of bool, shape (N,)
+            Whether the stock leaves the market after ``last_session``.
+        member : ndarray of uint8, shape (T, N)
+            Membership of the universe; all ones by default.
+        events, names, series, calendar, info, fingerprint
+            As the attributes of the same names.
+
+        Raises
+        ------
+        DataError
+            If the symbols are not sorted and unique or an array has another shape than (T, N).
+        """
+        sessions = np.asarray(sessions, dtype="datetime64[D]")
+        symbols = list(symbols)
+        rows, columns = len(sessions), len(symbols)
+        if symbols != sorted(set(symbols)):
+            raise DataError("the symbols of a market must be sorted and without duplicates")
+        for name, array in raw.items():
+            if array.shape != (rows, columns):
+                raise DataError(f"field '{name}' has shape {array.shape}, expected {(rows, columns)} (T, N)")
+        fields: dict[str, np.ndarray] = {
+            name: np.ascontiguousarray(raw[name], dtype=np.float64)
+            if name in raw
+            else np.full((rows, columns), np.nan)
+            for name in RAW_FIELDS
+        }
+        has_bar = ~np.isnan(fields["close"])
+        if "volume" not in raw:
+            fields["volume"] = np.where(has_bar, np.inf, np.nan)
+        listed_before = (
+            np.full(columns, LISTED_LONG_AGO, dtype=np.int32) if list_age is None else np.asarray(list_age, np.int32)
+        )
+        ends = np.full(columns, rows - 1, dtype=np.int32) if last_session is None else np.asarray(last_session)
+        event_table = _event_table(events)
+
+        mark = _carried(fields["close"], has_bar)
+        _mark_at_reference(mark, has_bar, event_table, ends)
+        fields["adj_factor"] = (
+            _carried(fields["adj_factor"], ~np.isnan(fields["adj_factor"]))
+            if "adj_factor" in raw
+            else np.where(np.isnan(mark), np.nan, 1.0)
+        )
+        if "preclose" not in raw:
+            previous = np.vstack([np.full((1, columns), np.nan), mark[:-1]])
+            fields["preclose"] = np.where(has_bar, np.where(np.isnan(previous), fields["open"], previous), np.nan)
+        st = np.asarray(raw["st"], dtype=np.uint8) if "st" in raw else np.zeros((rows, columns), np.uint8)
+        age = np.cumsum(has_bar, axis=0, dtype=np.int32)
+        age += listed_before[None, :]
+        listed = (age > 0) & (np.arange(rows, dtype=np.int32)[:, None] <= ends[None, :])
+        reference = np.rint(np.nan_to_num(fields["preclose"]) * 100.0).astype(np.int64)
+        boards = np.array([board_of(symbol) for symbol in symbols])
+        limit_up, limit_down = price_limits(sessions, boards, reference, st.astype(bool), age)
+        fields |= {
+            "mark": mark,
+            "traded": (has_bar & (fields["volume"] > 0)).astype(np.uint8),
+            "listed": listed.astype(np.uint8),
+            "st": _carried(st, has_bar),
+            "age": age,
+            "limit_up": limit_up,
+            "limit_down": limit_down,
+            "member": np.ones((rows, columns), np.uint8) if member is None else np.asarray(member, np.uint8),
+        }
+        return cls(
+            sessions,
+            symbols,
+            fields,
+            last_session=ends,
+            delisted=np.zeros(columns, bool) if delisted is None else delisted,
+            events=event_table,
+            names=names or {},
+            series=series or {},
+            calendar=sessions if calendar is None else calendar,
+            info=info or {},
+            fingerprint=fingerprint,
+        )
+
+    # -- saved form -----------------------------------------------------------------------------
+
+    def save(self, folder: Path) -> None:
+        """Write the panel into the new ``folder`` as ``.npy`` files and ``meta.json``."""
+        folder.mkdir(parents=True)
+        for name in FIELDS:
+            np.save(folder / f"{name}.npy", getattr(self, name))
+        for name in ("sessions", "calendar", "last_session", "delisted"):
+            np.save(folder / f"{name}.npy", getattr(self, name))
+        for name, array in self.events.items():
+            np.save(folder / f"event_{name}.npy", array)
+        for name, array in self.series.items():
+            np.save(folder / f"series_{name}.npy", array)
+        meta = {
+            "format": FORMAT,
+            "symbols": self.symbols,
+            "names": self.names,
+            "series": sorted(self.series),
+            "info": self.info,
+            "fingerprint": self.fingerprint,
+        }
+        (folder / "meta.json").write_text(json.dumps(meta, ensure_ascii=False, sort_keys=True), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Market:
+        """Open a saved panel memory-mapped.
+
+        Raises
+        ------
+        DataError
+            If the folder is incomplete or was written by another version.
+        """
+        try:
+            meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+            if meta["format"] != FORMAT:
+                raise ValueError(f"format {meta['format']}, expected {FORMAT}")
+
+            def read(name: str, mode: str | None = None) -> np.ndarray:
+                return np.load(folder / f"{name}.npy", mmap_mode=mode, allow_pickle=False)  # type: ignore[call-overload,no-any-return]
+
+            return cls(
+                read("sessions"),
+                meta["symbols"],
+                {name: read(name, "r") for name in FIELDS},
+                last_session=read("last_session"),
+                delisted=read("delisted"),
+                events={name: read(f"event_{name}") for name in EVENT_COLUMNS},
+                names=meta["names"],
+                series={name: read(f"series_{name}") for name in meta["series"]},
+                calendar=read("calendar"),
+                info=meta["info"],
+                fingerprint=meta["fingerprint"],
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"the market cache '{folder.name}' cannot be read ({error}); delete it and run again") from error
+
+    # -- looking in -----------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(T, N)."""
+        return len(self.sessions), len(self.symbols)
+
+    def __repr__(self) -> str:
+        span = f"{self.sessions[0]} .. {self.sessions[-1]}" if len(self.sessions) else "empty"
+        return f"Market({len(self.sessions)} sessions x {len(self.symbols)} stocks, {span})"
+
+    def column(self, symbol: str) -> int:
+        """Index of ``symbol`` among the N stocks.
+
+        Raises
+        ------
+        DataError
+            If the market does not hold it.
+        """
+        try:
+            return self.index[symbol]
+        except (KeyError, TypeError):
+            raise DataError(
+                f"'{symbol}' is not in this market of {len(self.symbols)} stocks; "
+                f"{nearest(str(symbol), self.symbols)}" if len(self.symbols) <= 40 else
+                f"'{symbol}' is not in this market of {len(self.symbols)} stocks; check the code or widen the universe"
+            ) from None
+
+    def position_of(self, date: Any, side: str = "left") -> int:
+        """Index of the first session on or after ``date`` (``side="right"``: after it)."""
+        return int(np.searchsorted(self.sessions, np.datetime64(date, "D"), side=side))  # type: ignore[call-overload]
+
+    def view(self, t: int | None = None) -> View:
+        """What is known after the close of session ``t`` (default: the clock's latest known close).
+
+        Raises
+        ------
+        LookAheadError
+            If a clock runs and ``t`` lies after the last close it has seen.
+        """
+        from engine.view import View
+
+        known = None if self._clock is None or not len(self._clock) else self._clock.known
+        if t is None:
+            t = len(self.sessions) - 1 if known is None else known
+        elif known is not None and t > known:
+            raise LookAheadError(
+                f"a view of {self.sessions[t] if t < len(self.sessions) else t} was asked for "
+                f"when only closes up to {self.sessions[known] if known >= 0 else 'nothing'} are known"
+            )
+        return View(self, t)
+
+    def fork(self) -> Market:
+        """A copy that shares all arrays but has a clock and handles of its own (one per run)."""
+        twin = copy.copy(self)
+        twin._clock = None
+        twin._handles = {}
+        return twin
+
+    # -- Backtrader's side ----------------------------------------------------------------------
+
+    def clock(self, start: Any = None, end: Any = None) -> Clock:
+        """The one feed that drives Cerebro: a bar on every session in [start, end]."""
+        from engine.handles import Clock
+
+        first = 0 if start is None else self.position_of(start)
+        last = (len(self.sessions) if end is None else self.position_of(end, "right")) - 1
+        if first > last:
+            raise DataError(f"there is no trading session between {start} and {end} in this market")
+        self._clock = Clock(market=self, first=first, last=last)
+        return self._clock
+
+    @property
+    def running(self) -> Clock:
+        """The clock of the current run.
+
+        Raises
+        ------
+        LookAheadError
+            If no clock has been made or its first bar has not come.
+        """
+        if self._clock is None:
+            raise LookAheadError("no clock runs on this market; make one with market.clock() and add it to Cerebro")
+        return self._clock
+
+    def __getitem__(self, symbol: str) -> StockHandle:
+        """The handle of one stock, accepted wherever Backtrader's order methods take a ``data``."""
+        return self.handle(self.column(symbol))
+
+    def handle(self, i: int) -> StockHandle:
+        """The handle of stock index ``i``."""
+        found = self._handles.get(i)
+        if found is None:
+            from engine.handles import StockHandle
+
+            found = self._handles[i] = StockHandle(self, i)
+        return found
+
+    def bar_feed(self, symbol: str) -> BarFeed:
+        """A true Backtrader feed of one stock with a bar on every session of the clock.
+
+        It shares position and trades with the handle ``market[symbol]``.
+        """
+        from engine.handles import BarFeed
+
+        clock = self.running
+        return BarFeed(market=self, symbol=symbol, first=clock.p.first, last=clock.p.last)
+
+    def limits(self, symbol: str, t: int) -> tuple[float | None, float | None]:
+        """Lower and upper price limit of a session in yuan; ``None`` where there is no limit."""
+        i = self.column(symbol)
+        up, down = int(self.limit_up[t, i]), int(self.limit_down[t, i])
+        return (None if down <= 0 else down / 100.0, None if up >= NO_LIMIT_UP else up / 100.0)
+
+
+def _event_table(events: Mapping[str, np.ndarray] | None) -> dict[str, np.ndarray]:
+    if events is None:
+        events = {name: np.zeros(0) for name in EVENT_COLUMNS}
+    return {
+        name: np.asarray(events[name], dtype=np.int64 if name in ("t", "i") else np.float64) for name in EVENT_COLUMNS
+    }
+
+
+def _carried(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """``values`` with each unknown entry replaced by the last known one of its column."""
+    out = values.copy()
+    for t in range(1, len(out)):
+        np.copyto(out[t], out[t - 1], where=~known[t])
+    return out
+
+
+def _mark_at_reference(
+    mark: np.ndarray, has_bar: np.ndarray, events: Mapping[str, np.ndarray], ends: np.ndarray
+) -> None:
+    """Lower the mark of a stock that is suspended on its ex-date to the ex-right reference price."""
+    for t, i, reference in zip(events["t"], events["i"], events["preclose"], strict=True):
+        t, i = int(t), int(i)
+        if has_bar[t, i] or not np.isfinite(reference) or t > ends[i]:
+            continue
+        following = np.flatnonzero(has_bar[t:, i])
+        stop = t + int(following[0]) if len(following) else len(mark)
+        mark[t:stop, i] = reference

@@ -1,0 +1,135 @@
+"""At what price, if any, an order can trade within one daily bar.
+
+Judged by the price of the fill moment alone (never the day's close for an open fill) and one-sided:
+the upper limit blocks buys, the lower limit blocks sells (``ashare_rules`` section 5.6). All prices
+in yuan; limits in fen as the market holds them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.market import Market
+
+SUSPENDED = "SUSPENDED"
+LIMIT_UP = "LIMIT_UP"
+LIMIT_DOWN = "LIMIT_DOWN"
+NOT_LISTED = "NOT_LISTED"
+DELISTED = "DELISTED"
+NOT_REACHED = "NOT_REACHED"
+T_PLUS_ONE = "T_PLUS_ONE"
+LOT = "LOT"
+CASH = "CASH"
+VOLUME_CAP = "VOLUME_CAP"
+OVERSELL = "OVERSELL"
+
+REASONS = {
+    SUSPENDED: "the stock did not trade that session",
+    LIMIT_UP: "a buy at the upper price limit finds no seller",
+    LIMIT_DOWN: "a sale at the lower price limit finds no buyer",
+    NOT_LISTED: "the stock is not listed yet",
+    DELISTED: "the stock has left the market",
+    NOT_REACHED: "the limit price was not reached",
+    T_PLUS_ONE: "shares bought on a session can be sold from the next one on",
+    LOT: "less than the smallest legal lot",
+    CASH: "the account's cash does not cover it",
+    VOLUME_CAP: "the participation cap of the slippage model",
+    OVERSELL: "more than the account holds; short selling is not modelled",
+}
+"""Every reason of a refusal, in words."""
+
+
+class Bars(NamedTuple):
+    """One session's bars of the stocks concerned, as plain lists (yuan, shares, limits in yuan)."""
+
+    open: list[float]
+    high: list[float]
+    low: list[float]
+    close: list[float]
+    volume: list[float]
+    traded: list[int]
+    up: list[float]
+    down: list[float]
+
+
+def bars_of(market: Market, t: int, stocks: list[int]) -> Bars:
+    """Gather the bars of session ``t``; one array operation a field, whatever N is."""
+    at = np.array(stocks, dtype=np.intp)
+    return Bars(
+        market.open[t, at].tolist(),
+        market.high[t, at].tolist(),
+        market.low[t, at].tolist(),
+        market.close[t, at].tolist(),
+        market.volume[t, at].tolist(),
+        market.traded[t, at].tolist(),
+        (market.limit_up[t, at] / 100.0).tolist(),
+        (market.limit_down[t, at] / 100.0).tolist(),
+    )
+
+
+def market_price(bars: Bars, k: int, is_buy: bool, at_close: bool, limits: bool) -> tuple[float, str]:
+    """Price of a market order at the open or the close, or the reason why there is none.
+
+    Parameters
+    ----------
+    bars : Bars
+    k : int
+        Position of the stock in ``bars``.
+    is_buy, at_close, limits : bool
+        Side, fill moment, and whether price limits hold.
+
+    Returns
+    -------
+    (float, str)
+        Yuan and ``""``, or 0.0 and a reason.
+    """
+    if not bars.traded[k]:
+        return 0.0, SUSPENDED
+    price = bars.close[k] if at_close else bars.open[k]
+    if limits:
+        if is_buy:
+            if price >= bars.up[k]:
+                return 0.0, LIMIT_UP
+        elif price <= bars.down[k]:
+            return 0.0, LIMIT_DOWN
+    return price, ""
+
+
+def limit_price(bars: Bars, k: int, is_buy: bool, limit: float, limits: bool) -> tuple[float, str]:
+    """Price of a resting limit order within the bar, or the reason why there is none.
+
+    The open if that is better than the limit, else the limit when the day's range reaches it. With
+    price limits on, a bar locked at the limit fills nothing on its blocked side, and one that opened
+    there but left it fills one tick inside at best.
+    """
+    if not bars.traded[k]:
+        return 0.0, SUSPENDED
+    opened, high, low = bars.open[k], bars.high[k], bars.low[k]
+    if is_buy:
+        if limits and min(limit, opened) >= bars.up[k]:
+            if low >= bars.up[k]:
+                return 0.0, LIMIT_UP
+            return max(low, round(bars.up[k] - 0.01, 2)), ""
+        if limit >= opened:
+            return opened, ""
+        return (limit, "") if limit >= low else (0.0, NOT_REACHED)
+    if limits and max(limit, opened) <= bars.down[k]:
+        if high <= bars.down[k]:
+            return 0.0, LIMIT_DOWN
+        return min(high, round(bars.down[k] + 0.01, 2)), ""
+    if limit <= opened:
+        return opened, ""
+    return (limit, "") if limit <= high else (0.0, NOT_REACHED)
+
+
+def inside(bars: Bars, k: int, is_buy: bool, price: float, limit: float | None, limits: bool) -> float:
+    """``price`` after slippage, pulled back into the day's range, the price limits and the order's limit."""
+    if is_buy:
+        best = bars.high[k] if not limits else min(bars.high[k], bars.up[k])
+        price = min(price, best)
+        return price if limit is None else min(price, limit)
+    best = bars.low[k] if not limits else max(bars.low[k], bars.down[k])
+    price = max(price, best)
+    return price if limit is None else max(price, limit)

@@ -1,0 +1,161 @@
+"""How numbers are written: shared by the tearsheet and the tables printed on the console.
+
+Fractions become per cent with two decimals, yuan get thousands separators, an undefined number is ``n/a``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+MISSING = "n/a"
+
+FEE_NAMES = {
+    "commission": "Commission",
+    "stamp_duty": "Stamp duty",
+    "transfer_fee": "Transfer fee",
+    "other_fees": "Other fees",
+    "slippage": "Slippage (inside the prices)",
+    "total": "Total",
+}
+
+
+def _known(x: Any) -> bool:
+    return isinstance(x, (int, float)) and not isinstance(x, bool) and math.isfinite(x)
+
+
+def percent(x: Any, digits: int = 2, sign: bool = False) -> str:
+    """A fraction as per cent, ``0.1234`` -> ``12.34%``."""
+    return f"{x:{'+' if sign else ''}.{digits}%}" if _known(x) else MISSING
+
+
+def number(x: Any, digits: int = 2) -> str:
+    """A plain number with thousands separators."""
+    return f"{x:,.{digits}f}" if _known(x) else MISSING
+
+
+def yuan(x: Any, digits: int = 2) -> str:
+    """Yuan, ``1234.5`` -> ``1,234.50``; rounding never leaves a minus zero."""
+    return f"{round(x, digits) + 0.0:,.{digits}f}" if _known(x) else MISSING
+
+
+def plugin_name(part: Any) -> str:
+    """The name in a ``strategy`` or ``signal`` entry of ``result.json`` (a dict with ``name``, or a string)."""
+    return str(part.get("name", MISSING)) if isinstance(part, Mapping) else str(part or MISSING)
+
+
+def plugin_text(part: Any) -> str:
+    """Name and parameters of such an entry: ``top-n (hold=50)``."""
+    name = plugin_name(part)
+    if not isinstance(part, Mapping):
+        return name
+    extra = ", ".join(f"{key}={part[key]}" for key in part if key != "name" and not isinstance(part[key], Mapping))
+    return f"{name} ({extra})" if extra else name
+
+
+def benchmark_text(benchmark: Mapping[str, Any] | None) -> str:
+    """``000905 (total return, coverage 83.0%)``, ``000905 (price)`` or ``none``."""
+    if not benchmark:
+        return "none"
+    kind = "total return" if str(benchmark.get("kind", "")).startswith("total") else "price"
+    coverage = benchmark.get("coverage")
+    covered = f", coverage {percent(coverage, 1) if _known(coverage) else coverage}" if coverage is not None else ""
+    return f"{benchmark.get('code', '')} ({kind}{covered})"
+
+
+def risk_free_text(risk_free: Mapping[str, Any] | None) -> str:
+    """``0``, ``2.00% a year`` or ``cgb10y, mean 3.32% a year``."""
+    if not risk_free or str(risk_free.get("kind", "0")) == "0":
+        return "0"
+    rate = percent(risk_free.get("annual"))
+    kind = str(risk_free["kind"])
+    return f"{rate} a year" if kind == "rate" else f"{kind} (10-year government bond), mean {rate} a year"
+
+
+def annualisation_text(headline: Mapping[str, Any]) -> str:
+    """``243.1 A-share sessions a year, measured over the run``."""
+    pace = headline.get("sessions_per_year")
+    return f"{number(pace, 1)} A-share sessions a year, measured" if _known(pace) else MISSING
+
+
+def drawdown_text(headline: Mapping[str, Any]) -> str:
+    """``-51.2% (2015-06-12 to 2018-10-18, not recovered)``."""
+    depth = percent(headline.get("max_drawdown"))
+    if not headline.get("max_drawdown_peak"):
+        return depth
+    back = headline.get("max_drawdown_recovered")
+    end = f"recovered {back}" if back else "not recovered"
+    return f"{depth} ({headline['max_drawdown_peak']} to {headline['max_drawdown_trough']}, {end})"
+
+
+def headline_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The headline table of a run as (label, text), for HTML and console alike.
+
+    Parameters
+    ----------
+    result : mapping
+        The content of ``result.json``. Keys that are missing give ``n/a`` or leave their row out.
+    """
+    head = result.get("headline") or {}
+    benchmark = result.get("benchmark")
+    rows = [
+        ("Span", f"{result.get('start', MISSING)} to {result.get('end', MISSING)}, "
+                 f"{number(head.get('sessions'), 0)} sessions, {number(head.get('years'), 1)} years"),
+        ("Final value", f"{yuan(head.get('final_value'))} yuan"),
+        ("Total return", percent(head.get("total_return"))),
+        ("Annual return", percent(head.get("annual_return"))),
+        ("Benchmark", benchmark_text(benchmark)),
+    ]  # fmt: skip
+    if benchmark:
+        rows += [
+            ("Benchmark annual return", percent(head.get("benchmark_annual_return"))),
+            ("Price index annual return", percent(head.get("benchmark_price_annual_return"))),
+            ("Excess return a year", percent(head.get("excess_annual_return"), sign=True)),
+            ("Excess of net values", percent(head.get("excess_total_return"), sign=True)),
+            ("Excess max drawdown", percent(head.get("excess_max_drawdown"))),
+        ]
+    rows += [
+        ("Volatility a year", percent(head.get("volatility"))),
+        ("Sharpe ratio", number(head.get("sharpe"))),
+        ("Sortino ratio", number(head.get("sortino"))),
+        ("Calmar ratio", number(head.get("calmar"))),
+    ]
+    if benchmark:
+        rows += [
+            ("Information ratio", number(head.get("information_ratio"))),
+            ("Tracking error a year", percent(head.get("tracking_error"))),
+        ]
+    over = "beat the benchmark" if benchmark else "were positive"
+    rows += [
+        ("Max drawdown", drawdown_text(head)),
+        ("Win rate by month", f"{percent(head.get('monthly_win_rate'), 1)} of months {over}"),
+        ("Turnover a year", f"{number(head.get('turnover'))} times (buys + sells over mean value)"),
+        ("Annualised with", annualisation_text(head)),
+        ("Risk-free rate", risk_free_text(result.get("risk_free"))),
+    ]
+    return rows + _account_rows(result)
+
+
+def _account_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Fees, interest, trades and refusals in one line each."""
+    rows = []
+    fees = result.get("fees") or {}
+    if fees:
+        parts = ", ".join(
+            f"{FEE_NAMES[key].lower()} {yuan(fees[key], 0)}" for key in ("commission", "stamp_duty", "transfer_fee")
+            if key in fees
+        )  # fmt: skip
+        rows.append(("Fees", f"{yuan(fees.get('total'))} yuan ({parts})"))
+    if "interest" in result:
+        rows.append(("Interest on cash", f"{yuan(result['interest'])} yuan"))
+    if "orders" in result or "fills" in result:
+        orders, fills = number(result.get("orders"), 0), number(result.get("fills"), 0)
+        rows.append(("Orders, fills", f"{orders} orders, {fills} fills"))
+    refusals = result.get("refusals") or {}
+    if refusals:
+        by_count = sorted(refusals.items(), key=lambda item: (-item[1].get("count", 0), item[0]))
+        rows.append(("Refusals", ", ".join(f"{reason} {number(of.get('count'), 0)}" for reason, of in by_count)))
+    elif "refusals" in result:
+        rows.append(("Refusals", "none"))
+    return rows

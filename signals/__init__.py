@@ -1,0 +1,1 @@
+"""Signal plug-ins: from what is known at t to a score per stock."""

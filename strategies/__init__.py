@@ -1,0 +1,1 @@
+"""Strategy plug-ins: from scores to target weights."""

@@ -1,0 +1,72 @@
+"""`make help` tells the truth, and the chores that the README names exist."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGETS = {"help", "demo", "test", "test-slow", "lint", "bench", "wheel", "lock", "clean"}
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    command = ["make", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=60)
+
+
+def test_make_alone_prints_every_target_with_a_sentence() -> None:
+    shown = make()
+    assert shown.returncode == 0, shown.stderr
+    lines = dict(re.findall(r"^  make ([a-z-]+) +(\S.+)$", shown.stdout, flags=re.M))
+    assert set(lines) == TARGETS
+    assert make("help").stdout == shown.stdout
+
+
+def test_every_phony_target_is_listed_and_the_other_way_round() -> None:
+    phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), flags=re.M)
+    assert phony and set(phony[1].split()) == TARGETS
+
+
+def test_the_demo_is_one_plain_command_in_the_fresh_environment(tmp_path: Path) -> None:
+    shown = make("-n", f"PYTHON={sys.executable}", f"VENV={tmp_path}/v", "demo").stdout.splitlines()
+    assert shown[-1] == (
+        f"{tmp_path}/v/bin/python scripts/backtest.py --universe csi500 --strategy top-n "
+        "--signal reversal-20d --hold 50 --rebalance 1M --benchmark 000905"
+    )
+
+
+def test_the_lock_follows_the_interpreter_and_a_second_run_installs_nothing(tmp_path: Path) -> None:
+    tag = f"py{sys.version_info[0]}{sys.version_info[1]}"
+    arguments = ("-n", f"PYTHON={sys.executable}", f"VENV={tmp_path}/v", "test")
+    first = make(*arguments).stdout
+    assert f"install -r locks/test-{tag}.txt" in first and "-m venv --clear" in first
+    # What the first run leaves: the stamps, newer than the lock and pyproject.toml.
+    (tmp_path / "v").mkdir()
+    for stamp in (f".venv-{tag}", f".test-{tag}"):
+        (tmp_path / "v" / stamp).touch()
+    assert make(*arguments).stdout.split("\n")[:-1] == [f"{tmp_path}/v/bin/python -m pytest"]
+
+
+def test_an_unusable_python_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    refused = make("PYTHON=no-such-python", f"VENV={tmp_path}/v", "demo")
+    assert refused.returncode != 0
+    assert "error: 'no-such-python' is not Python 3.11, 3.12 or 3.13" in refused.stderr
+    assert not (tmp_path / "v").exists()
+
+
+def test_ci_runs_the_test_command_of_the_readme_last() -> None:
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & stat.S_IXUSR
+    lines = script.read_text().splitlines()
+    assert "set -euo pipefail" in lines
+    assert lines[-2:] == ["make lint", "make test"]
