@@ -471,9 +471,12 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
                 self._adjust_trades(i, shares, effect.shares, effect.cash_fen / 100.0)
             if not self.shares[i]:
                 self._forget(i)
-            for order in self._pending:  # a sale of the whole position follows the position
+            for order in (*self._pending, *self._submitted):  # a sale of the whole position follows the position
                 if order.i == i and order.issell() and order.remaining == shares:
-                    order.executed.remsize = -int(self.shares[i])
+                    now_held = int(self.shares[i])
+                    order.executed.remsize = -now_held
+                    order.size = order.created.size = order.executed.size - now_held
+                    order.wanted = -int(order.size)
 
     def _adjust_trades(self, i: int, shares: int, added: int, cash: float) -> None:
         """Share an action out over the open trades of a stock by size, the last taking the rest."""

@@ -10,9 +10,12 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from engine.errors import DataError, nearest
 
@@ -22,8 +25,6 @@ TABLES = Path(__file__).parent / "tables"
 OPEN_START = -(10**9)
 OPEN_END = 10**9
 """Day numbers that stand for a blank ``from`` and a blank ``to``."""
-
-_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,9 @@ class Row:
         if not rate.is_finite() or rate < 0:
             raise self.error(f"{column} {text} is negative or not finite; write a fraction such as 0.001")
         if rate > largest:
-            raise self.error(f"{column} {text} looks like a percentage; write it as a fraction (10 % is 0.10)")
+            raise self.error(
+                f"{column} {text} looks like a percentage; write it as a fraction (10 % is 0.10)"
+            )
         return rate
 
     def integer(self, column: str, smallest: int) -> int:
@@ -95,14 +98,14 @@ class Row:
         return words
 
 
-def day_number(day: date) -> int:
-    """Days since 1970-01-01."""
-    return (day - _EPOCH).days
+def day_number(day: Any) -> int:
+    """Days since 1970-01-01 of a date, a datetime64 or an ISO text."""
+    return int(np.datetime64(day, "D").astype(np.int64))
 
 
 def day_text(number: int) -> str:
     """ISO date of a day number; ``(open)`` where it stands for a blank."""
-    return "(open)" if abs(number) >= OPEN_END else (_EPOCH + timedelta(days=number)).isoformat()
+    return "(open)" if abs(number) >= OPEN_END else str(np.datetime64(number, "D"))
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
@@ -126,7 +129,9 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
             reader = csv.reader(file)
             header = next(reader, [])
             if header != list(columns):
-                raise DataError(f"{path.name}: the header must be {','.join(columns)}, not {','.join(header)}")
+                raise DataError(
+                    f"{path.name}: the header must be {','.join(columns)}, not {','.join(header)}"
+                )
             return [_row(path.name, reader.line_num, columns, cells) for cells in reader if cells]
     except OSError as error:
         raise DataError(f"the rule table '{path.name}' cannot be read: {error.strerror}") from error
@@ -186,8 +191,14 @@ def check_series(
         name = " ".join(str(word) for word in (key if isinstance(key, tuple) else (key,)))
         for before, after in zip(members, members[1:], strict=False):
             if after.first <= before.last:
-                raise after.error(f"overlaps line {before.line} for {name} on {day_text(max(after.first, before.first))}")
+                raise after.error(
+                    f"overlaps line {before.line} for {name} on {day_text(max(after.first, before.first))}"
+                )
             if after.first > before.last + 1 and after.first > gaps_until:
-                raise after.error(f"no row says what holds for {name} from {day_text(before.last + 1)} on until here")
+                raise after.error(
+                    f"no row says what holds for {name} from {day_text(before.last + 1)} on until here"
+                )
         if members[-1].last < OPEN_END:
-            raise members[-1].error(f"nothing follows for {name}; leave 'to' blank or add the rule that came next")
+            raise members[-1].error(
+                f"nothing follows for {name}; leave 'to' blank or add the rule that came next"
+            )

@@ -27,21 +27,24 @@ def _known(x: Any) -> bool:
 
 def percent(x: Any, digits: int = 2, sign: bool = False) -> str:
     """A fraction as per cent, ``0.1234`` -> ``12.34%``."""
-    return f"{x:{'+' if sign else ''}.{digits}%}" if _known(x) else MISSING
+    if not _known(x):
+        return MISSING
+    x = round(x, digits + 2) + 0.0  # never "-0.0%"
+    return f"{x:{'+' if sign and x else ''}.{digits}%}"
 
 
 def number(x: Any, digits: int = 2) -> str:
-    """A plain number with thousands separators."""
-    return f"{x:,.{digits}f}" if _known(x) else MISSING
-
-
-def yuan(x: Any, digits: int = 2) -> str:
-    """Yuan, ``1234.5`` -> ``1,234.50``; rounding never leaves a minus zero."""
+    """A plain number with thousands separators; rounding never leaves a minus zero."""
     return f"{round(x, digits) + 0.0:,.{digits}f}" if _known(x) else MISSING
 
 
+def yuan(x: Any, digits: int = 2) -> str:
+    """Yuan, ``1234.5`` -> ``1,234.50``."""
+    return number(x, digits)
+
+
 def plugin_name(part: Any) -> str:
-    """The name in a ``strategy`` or ``signal`` entry of ``result.json`` (a dict with ``name``, or a string)."""
+    """The name in a ``strategy`` or ``signal`` entry of ``result.json`` (a dict, or just the name)."""
     return str(part.get("name", MISSING)) if isinstance(part, Mapping) else str(part or MISSING)
 
 
@@ -50,17 +53,26 @@ def plugin_text(part: Any) -> str:
     name = plugin_name(part)
     if not isinstance(part, Mapping):
         return name
-    extra = ", ".join(f"{key}={part[key]}" for key in part if key != "name" and not isinstance(part[key], Mapping))
+    extra = ", ".join(
+        f"{key}={part[key]}" for key in part if key != "name" and not isinstance(part[key], Mapping)
+    )
     return f"{name} ({extra})" if extra else name
+
+
+def benchmark_kind(benchmark: Mapping[str, Any] | None) -> str:
+    """``total return`` or ``price``: whether the benchmark receives dividends as the account does."""
+    return "total return" if str((benchmark or {}).get("kind", "")).startswith("total") else "price"
 
 
 def benchmark_text(benchmark: Mapping[str, Any] | None) -> str:
     """``000905 (total return, coverage 83.0%)``, ``000905 (price)`` or ``none``."""
     if not benchmark:
         return "none"
-    kind = "total return" if str(benchmark.get("kind", "")).startswith("total") else "price"
+    kind = benchmark_kind(benchmark)
     coverage = benchmark.get("coverage")
-    covered = f", coverage {percent(coverage, 1) if _known(coverage) else coverage}" if coverage is not None else ""
+    covered = (
+        f", coverage {percent(coverage, 1) if _known(coverage) else coverage}" if coverage is not None else ""
+    )
     return f"{benchmark.get('code', '')} ({kind}{covered})"
 
 
@@ -142,10 +154,8 @@ def _account_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = []
     fees = result.get("fees") or {}
     if fees:
-        parts = ", ".join(
-            f"{FEE_NAMES[key].lower()} {yuan(fees[key], 0)}" for key in ("commission", "stamp_duty", "transfer_fee")
-            if key in fees
-        )  # fmt: skip
+        shown = [key for key in ("commission", "stamp_duty", "transfer_fee") if key in fees]
+        parts = ", ".join(f"{FEE_NAMES[key].lower()} {yuan(fees[key], 0)}" for key in shown)
         rows.append(("Fees", f"{yuan(fees.get('total'))} yuan ({parts})"))
     if "interest" in result:
         rows.append(("Interest on cash", f"{yuan(result['interest'])} yuan"))
@@ -155,7 +165,9 @@ def _account_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     refusals = result.get("refusals") or {}
     if refusals:
         by_count = sorted(refusals.items(), key=lambda item: (-item[1].get("count", 0), item[0]))
-        rows.append(("Refusals", ", ".join(f"{reason} {number(of.get('count'), 0)}" for reason, of in by_count)))
+        rows.append(
+            ("Refusals", ", ".join(f"{reason} {number(of.get('count'), 0)}" for reason, of in by_count))
+        )
     elif "refusals" in result:
         rows.append(("Refusals", "none"))
     return rows

@@ -1,10 +1,10 @@
 """pyfolio's sheets as pictures: our adapter around a library with edges.
 
-pyfolio wants UTC indexes (it drops stress periods in silence otherwise), every position beside a ``cash`` column
-(Backtrader's own analyzer hands over two), and signed trades. It prints its tables as HTML, draws a histogram of
-trade times in New York time, and warns about what pandas will change. All of that is dealt with here: each sheet
-runs in a guard of its own, so that one that fails becomes a note; the settings of matplotlib, warnings and
-pyfolio are as before afterwards; figures are closed.
+pyfolio wants UTC indexes (it drops stress periods in silence otherwise), every position beside a ``cash``
+column (Backtrader's own analyzer hands over two), and signed trades. It prints its tables as HTML, draws a
+histogram of trade times in New York time, and warns about what pandas will change. All of that is dealt with
+here: each sheet runs in a guard of its own, so that one that fails becomes a note; the settings of matplotlib,
+warnings and pyfolio are as before afterwards; figures are closed.
 
 Only ``engine.tearsheet`` imports this module, since pyfolio takes more than a second to load.
 """
@@ -41,8 +41,8 @@ STRESS_PERIODS = (
 # Fonts with Chinese glyphs, in the order of preference; without one of them only symbols are drawn.
 CJK_FONTS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN",
-    "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Microsoft YaHei", "SimHei", "PingFang SC", "Hiragino Sans GB",
-    "Arial Unicode MS",
+    "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Microsoft YaHei", "SimHei", "PingFang SC",
+    "Hiragino Sans GB", "Arial Unicode MS",
 )  # fmt: skip
 
 
@@ -137,7 +137,11 @@ def render(frames: Inputs, names: dict[str, str]) -> list[Sheet]:
         try:
             tables = _Tables()
             with _plotting(tables) as font:
-                labels = {code: f"{code} {names[code]}" for code in frames.positions if names.get(code)} if font else {}
+                labels = (
+                    {code: f"{code} {names[code]}" for code in frames.positions if names.get(code)}
+                    if font
+                    else {}
+                )
                 renamed = frames._replace(positions=frames.positions.rename(columns=labels))
                 return [_guarded(title, draw, renamed, tables) for title, draw in sheets]
         except ImportError as error:
@@ -185,6 +189,7 @@ def _positions_sheet(frames: Inputs) -> Any:
         if legend is not None and len(legend.get_texts()) > 6:  # the top ten run into the next title
             for text in legend.get_texts():
                 text.set_fontsize(10)
+            legend.set_bbox_to_anchor((0.5, -0.1), transform=axes.transAxes)
     return figure
 
 
@@ -205,7 +210,9 @@ def _stress_sheet(frames: Inputs) -> Any:
     spans = overlapping(pd.DatetimeIndex(frames.returns.index))
     if not spans:
         raise ValueError("the run overlaps none of the A-share stress periods")
-    periods = OrderedDict((name, (pd.Timestamp(a, tz="UTC"), pd.Timestamp(b, tz="UTC"))) for name, a, b in spans)
+    periods = OrderedDict(
+        (name, (pd.Timestamp(a, tz="UTC"), pd.Timestamp(b, tz="UTC"))) for name, a, b in spans
+    )
     with pd.plotting.plot_params.use("x_compat", True):  # dates on every axis, not periods on some
         figure = pyfolio.create_interesting_times_tear_sheet(
             frames.returns, benchmark_rets=frames.benchmark, periods=periods, return_fig=True

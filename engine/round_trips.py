@@ -7,14 +7,15 @@ Rules
 -----
 * Within a session corporate entries come before fills (an ex-date is booked before the open), except
   ``DELISTED``, which comes after them. Fills keep the order of the file.
-* A change of shares (``BONUS``, ``UNRESOLVED``) stretches or shrinks all open lots of the stock pro rata, at no
-  cost; the shares of the lots stay whole and add up to the holding.
+* A change of shares (``BONUS``, ``UNRESOLVED``) stretches or shrinks all open lots of the stock pro rata, at
+  no cost; the shares of the lots stay whole and add up to the holding.
 * Cash of a corporate entry goes to the open lots by their shares, as income; where nothing is held any more
   (a tax charged on the sale) it goes to the trip that was closed last.
 * ``DELISTED`` closes all lots for its cash. So does any other entry that leaves no share.
 
 So the profits of closed trips and open lots add up to the change of the account but for interest on cash:
-``sum(closed.pnl) + sum(open.shares * mark - open.cost - open.fees + open.dividends) = value - start - interest``.
+``sum(closed.pnl) + sum(open.shares * mark + open.dividends - open.cost - open.fees)
+= value - starting cash - interest``.
 """
 
 from __future__ import annotations
@@ -65,7 +66,11 @@ class _Lot:
         else:
             share = shares / self.shares
             part = self.cost * share, self.fees * share, self.dividends * share
-            self.cost, self.fees, self.dividends = self.cost - part[0], self.fees - part[1], self.dividends - part[2]
+            self.cost, self.fees, self.dividends = (
+                self.cost - part[0],
+                self.fees - part[1],
+                self.dividends - part[2],
+            )
         self.shares -= shares
         return part
 
@@ -89,12 +94,16 @@ class _Book:
             part = take / shares
             cost, paid, dividends = lot.take(take)
             self.last[symbol] = len(self.closed)
-            self.closed.append([symbol, lot.start, session, take, cost, yuan * part, dividends, paid + fees * part])
+            self.closed.append(
+                [symbol, lot.start, session, take, cost, yuan * part, dividends, paid + fees * part]
+            )
             left -= take
             used += lot.shares == 0
         del lots[:used]
         if left:
-            raise AccountError(f"the fills sell {left} shares of {symbol} more than they and corporate.parquet hold")
+            raise AccountError(
+                f"the fills sell {left} shares of {symbol} more than they and corporate.parquet hold"
+            )
 
     def corporate(self, session: int, symbol: str, kind: str, change: int, cash: float) -> None:
         lots = self.lots.get(symbol, [])
@@ -179,9 +188,12 @@ def _fill_events(fills: pd.DataFrame, days: np.ndarray) -> list[tuple[tuple[int,
 
 def _corporate_events(corporate: pd.DataFrame, days: np.ndarray) -> list[tuple[tuple[int, int, int], tuple]]:
     columns = zip(
-        corporate["symbol"].tolist(), corporate["kind"].tolist(), corporate["shares"].astype("int64").tolist(),
-        corporate["cash"].astype(float).tolist(), strict=True,
-    )  # fmt: skip
+        corporate["symbol"].tolist(),
+        corporate["kind"].tolist(),
+        corporate["shares"].astype("int64").tolist(),
+        corporate["cash"].astype(float).tolist(),
+        strict=True,
+    )
     at = _positions(corporate["date"], days)
     return [
         ((t, 2 if what[1] == "DELISTED" else 0, row), what)
@@ -228,14 +240,22 @@ def summary(closed: pd.DataFrame, extremes: int = 5) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``count``; ``win_rate`` (share with pnl above 0); ``mean_pnl``, ``median_pnl`` and ``total_pnl`` (yuan);
-        ``mean_return`` (fraction, unweighted); ``mean_sessions``; ``profit_factor`` (profits over losses);
+        ``count``; ``win_rate`` (share with pnl above 0); ``mean_pnl``, ``median_pnl`` and ``total_pnl``
+        (yuan); ``mean_return`` (fraction, unweighted); ``mean_sessions``; ``profit_factor`` (profits over losses);
         ``best`` and ``worst`` (rows as dicts, at most ``extremes`` each). None where undefined.
     """
     count = len(closed)
     if not count:
         empty = dict.fromkeys(
-            ("win_rate", "mean_pnl", "median_pnl", "total_pnl", "mean_return", "mean_sessions", "profit_factor")
+            (
+                "win_rate",
+                "mean_pnl",
+                "median_pnl",
+                "total_pnl",
+                "mean_return",
+                "mean_sessions",
+                "profit_factor",
+            )
         )
         return {"count": 0, **empty, "best": [], "worst": []}
     pnl = closed["pnl"].to_numpy()

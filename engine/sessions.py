@@ -14,10 +14,12 @@ _WORDS = {
     "daily": "1d", "weekly": "1w", "monthly": "1m",
     "weekly-start": "1ws", "monthly-start": "1ms", "weekly-end": "1w", "monthly-end": "1m",
 }  # fmt: skip
-_FORM = re.compile(r"(\d{0,4})(d|w|m)(s?)", re.ASCII)
+_FORM = re.compile(r"([1-9]\d{0,3})?(d$|w|m)(s?)", re.ASCII)
 _UNITS: dict[str, Literal["session", "week", "month"]] = {"d": "session", "w": "week", "m": "month"}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_EXAMPLES = "1D or daily, 20D, 1W or weekly, 2W, 1M or monthly, 3M (quarter ends), MS or 3MS (first day), weekly-start"
+_EXAMPLES = (
+    "1D or daily, 20D, 1W or weekly, 2W, 1M or monthly, 3M (last days of quarters), 3MS (first days), 1WS"
+)
 
 # Days from Monday 1990-01-01, which n-week periods are counted from, to 1970-01-01.
 _WEEK_EPOCH = 7305
@@ -68,17 +70,19 @@ class Schedule:
         'last trading day of Mar, Jun, Sep and Dec'
         """
         if isinstance(anchor, bool) or not isinstance(anchor, int) or not 1 <= anchor <= 12:
-            raise ConfigError(f"option 'anchor' is {anchor!r}; it is the month in which a period ends, 1 to 12")
+            raise ConfigError(
+                f"option 'anchor' is {anchor!r}; it is the month in which a period ends, 1 to 12"
+            )
         word = str(text).strip().lower()
         match = _FORM.fullmatch(_WORDS.get(word, word))
         if match is None:
-            raise ConfigError(f"option 'rebalance' is '{text}', which is no schedule; write one of {_EXAMPLES}")
+            raise ConfigError(f"option 'rebalance' is '{text}', which is no schedule; examples: {_EXAMPLES}")
         count, unit, start = match.groups()
-        n = int(count) if count else 1
-        if n < 1 or (unit == "d" and start):
-            raise ConfigError(f"option 'rebalance' is '{text}', which is no schedule; write one of {_EXAMPLES}")
+        n = int(count or 1)
         if unit == "m" and 12 % n:
-            raise ConfigError(f"option 'rebalance' is '{text}'; periods of {n} months do not fill a year: 1, 2, 3, 4, 6 or 12 do")
+            raise ConfigError(
+                f"option 'rebalance' is '{text}'; write 1M, 2M, 3M, 4M, 6M or 12M, which divide a year"
+            )
         return cls(_UNITS[unit], n, "start" if start else "end", anchor)
 
     def decisions(self, calendar: np.ndarray, first: int, last: int) -> np.ndarray:
@@ -106,7 +110,7 @@ class Schedule:
             If the calendar does not ascend or the span lies outside it.
         """
         days = np.asarray(calendar, dtype="datetime64[D]")
-        if not 0 <= first or last >= len(days):
+        if first < 0 or last >= len(days):
             raise DataError(f"sessions {first} to {last} do not lie in a calendar of {len(days)} sessions")
         if first > last:
             return np.empty(0, dtype=np.int64)

@@ -115,7 +115,9 @@ class Ticks:
     def __post_init__(self) -> None:
         _check("ticks", self.ticks, "a number of price steps of 0.01 yuan")
         if self.ticks != int(self.ticks):
-            raise ConfigError(f"slippage option 'ticks' is {self.ticks!r}; it is a whole number of price steps")
+            raise ConfigError(
+                f"slippage option 'ticks' is {self.ticks!r}; it is a whole number of price steps"
+            )
 
     def max_shares(self, volume: float) -> int | None:
         return None
@@ -148,7 +150,9 @@ class VolumeShare:
         _check("cap", self.cap, "a fraction of the session's volume")
         _check("impact", self.impact, "a fraction of the price", below=1)
         if not 0 < self.cap <= 1:
-            raise ConfigError(f"slippage option 'cap' is {self.cap!r}; it is a fraction of the volume above 0, at most 1")
+            raise ConfigError(
+                f"slippage option 'cap' is {self.cap!r}; it is a fraction of the volume above 0, at most 1"
+            )
 
     def max_shares(self, volume: float) -> int | None:
         if volume == math.inf:  # a feed without volumes

@@ -1,0 +1,294 @@
+"""The tearsheet: one self-contained HTML file made from a run folder and nothing else.
+
+No network, no clock: the file holds its styles, its pictures and Plotly itself, and the same folder gives the
+same bytes. A part that cannot be drawn becomes a note with the reason; only a folder that is not a complete
+run is an error.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from engine import pyfolio_sheets, tearsheet_charts, tearsheet_tables
+from engine.errors import DataError
+from engine.presentation import (
+    benchmark_kind,
+    headline_rows,
+    number,
+    percent,
+    plugin_name,
+    plugin_text,
+    risk_free_text,
+    yuan,
+)
+from engine.round_trips import round_trips
+from engine.tearsheet_tables import Table
+
+TEMPLATES = Path(__file__).parent / "templates"
+NAME = "tearsheet.html"
+
+# Columns that a frame must have; a frame that is missing altogether is empty, but for those of NEEDED.
+COLUMNS = {
+    "equity": ("date", "value", "cash"),
+    "fills": ("date", "symbol", "side", "shares", "price"),
+    "positions": ("date", "symbol", "shares", "price", "value"),
+    "refusals": ("date", "symbol", "side", "wanted", "done", "reason"),
+    "corporate": ("date", "symbol", "kind", "shares", "cash"),
+    "decisions": ("decision", "execution", "status"),
+    "symbols": ("symbol", "name"),
+}
+NEEDED = ("equity", "fills", "positions")
+
+
+class RunFiles(NamedTuple):
+    """A run folder in memory: ``result.json``, the text of ``config.toml``, and the frames by name."""
+
+    result: dict[str, Any]
+    config: str
+    frames: dict[str, pd.DataFrame]
+
+
+def load(run_folder: Path) -> RunFiles:
+    """Read a run folder.
+
+    Raises
+    ------
+    DataError
+        If it is no complete run: a file or column is missing, or there is no session.
+    """
+    if not run_folder.is_dir():
+        raise DataError(
+            f"there is no run folder {run_folder}; give the path that scripts/backtest.py printed"
+        )
+    result_path = run_folder / "result.json"
+    if not result_path.is_file():
+        raise DataError(f"{run_folder} has no result.json: the run is incomplete, run it again")
+    try:
+        result = json.loads(result_path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{result_path} is no JSON ({error}); run it again with --force") from None
+    frames = {name: _frame(run_folder / f"{name}.parquet", name) for name in COLUMNS}
+    if frames["equity"].empty:
+        raise DataError(f"{run_folder / 'equity.parquet'} has no row; run it again with --force")
+    config = run_folder / "config.toml"
+    return RunFiles(result, config.read_text(encoding="utf-8") if config.is_file() else "", frames)
+
+
+def _frame(path: Path, name: str) -> pd.DataFrame:
+    columns = COLUMNS[name]
+    if not path.is_file():
+        if name in NEEDED:
+            raise DataError(f"{path.parent} has no {path.name}: the run is incomplete, run it again")
+        return pd.DataFrame({column: [] for column in columns})
+    frame = pd.read_parquet(path)
+    for column in columns:
+        if column not in frame:
+            raise DataError(f"{path} has no column '{column}'; run it again with --force")
+    return frame
+
+
+def write_tearsheet(run_folder: Path) -> Path:
+    """Write ``tearsheet.html`` into a run folder, beside and then renamed.
+
+    Parameters
+    ----------
+    run_folder : Path
+        A complete run; nothing else is read.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Raises
+    ------
+    DataError
+        If the folder is no complete run.
+    """
+    folder = Path(run_folder)
+    page = render(load(folder))
+    target, beside = folder / NAME, folder / f"{NAME}.{os.getpid()}.part"
+    try:
+        beside.write_text(page, encoding="utf-8", newline="\n")
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+    return target
+
+
+def render(run: RunFiles) -> str:
+    """The page as text."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from plotly.offline import get_plotlyjs
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template("tearsheet.html.j2").render(
+        context(run), style=(TEMPLATES / "tearsheet.css").read_text(encoding="utf-8"), plotlyjs=get_plotlyjs()
+    )
+
+
+def context(run: RunFiles) -> dict[str, Any]:
+    """Everything the template shows."""
+    result, frames = run.result, run.frames
+    equity, fills, positions = frames["equity"], frames["fills"], frames["positions"]
+    names = dict(
+        zip(frames["symbols"]["symbol"].astype("str"), frames["symbols"]["name"].fillna(""), strict=True)
+    )
+    parts = _Parts()
+    made = parts.table
+    tables = tearsheet_tables
+    spans = pyfolio_sheets.overlapping(pd.DatetimeIndex(equity["date"].iloc[1:]))
+    trading = [
+        made("Fees and interest", lambda: tables.fees(result, fills, equity)),
+        made("Refusals by reason", lambda: tables.refusals(result, frames["refusals"], positions, fills)),
+        made("Corporate actions", lambda: tables.corporate(result, frames["corporate"])),
+        made("Decisions", lambda: tables.decisions(result, frames["decisions"])),
+    ]
+    by_period = [
+        made("Returns by year", lambda: tables.yearly(equity)),
+        made("Monthly returns", lambda: tables.monthly(equity, excess=False)),
+        made("Monthly excess", lambda: tables.monthly(equity, excess=True)),
+        made("Deepest drawdowns", lambda: tables.deepest_falls(equity)),
+        made("A-share stress periods", lambda: tables.stress(equity, spans)),
+    ]
+    stocks = [
+        made("Holdings", lambda: tables.holdings(equity, positions, names)),
+        *parts.tables(
+            "Contributors", lambda: tables.contributors(fills, frames["corporate"], equity, positions, names)
+        ),
+    ]
+    facts = [
+        made("Coverage", lambda: tables.facts("Coverage of the data", result.get("coverage"))),
+        made("Rules in force", lambda: tables.facts("Rules in force", result.get("rules"))),
+    ]
+    matched = parts.tables(
+        "Round trips",
+        lambda: tables.trips(round_trips(fills, frames["corporate"], equity["date"].to_numpy()), names),
+    )
+    return {
+        "leaks": bool(result.get("leaks")),
+        "title": _title(result),
+        "subtitle": _subtitle(result),
+        "tiles": _tiles(result),
+        "headline": headline_rows(result),
+        "warnings": [str(text) for text in result.get("warnings") or []],
+        "charts": {
+            "performance": tearsheet_charts.performance(equity, benchmark_kind(result.get("benchmark"))),
+            "cash": tearsheet_charts.cash_share(equity, positions),
+        },
+        "has_benchmark": tearsheet_charts.known_level(equity, "benchmark") is not None,
+        "trading": _only(trading),
+        "by_period": _only(by_period),
+        "stocks": _only(stocks),
+        "round_trips": _only(matched),
+        "facts": _only(facts),
+        "config": run.config,
+        "sheets": _sheets(frames, names),
+        "notes": parts.notes,
+    }  # fmt: skip
+
+
+class _Parts:
+    """Runs the makers of tables; one that fails leaves a note in :attr:`notes` instead of its table."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def table(self, title: str, make: Callable[[], Table | None]) -> Table | None:
+        return next(iter(self.tables(title, lambda: [make()])), None)
+
+    def tables(self, title: str, make: Callable[[], list[Any]]) -> list[Any]:
+        try:
+            return make()
+        except Exception as error:  # any: a table must never cost the whole report
+            self.notes.append(
+                f"{title}: not shown, {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            )
+            return []
+
+
+def _only(tables: list[Table | None]) -> list[Table]:
+    return [one for one in tables if one is not None]
+
+
+def _title(result: Mapping[str, Any]) -> str:
+    universe = result.get("universe") or "the whole market"
+    if isinstance(universe, (list, tuple)):
+        universe = f"{len(universe)} stocks"
+    return f"{plugin_name(result.get('strategy'))} on {plugin_name(result.get('signal'))}, {universe}"
+
+
+def _subtitle(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    data = result.get("data")
+    fingerprint = data.get("fingerprint", "") if isinstance(data, Mapping) else str(data or "")
+    pairs = [
+        ("Span", f"{result.get('start', '')} to {result.get('end', '')}"),
+        ("Run", str(result.get("id", ""))),
+        ("Strategy", plugin_text(result.get("strategy"))),
+        ("Signal", plugin_text(result.get("signal"))),
+        ("Huice", str(result.get("version", ""))),
+        ("Data", str(fingerprint)[:16]),
+    ]
+    return [(label, text) for label, text in pairs if text]
+
+
+def _tiles(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The few large numbers on top: (label, value, small print)."""
+    head = result.get("headline") or {}
+    excess = head.get("excess_annual_return")
+    dates = " to ".join(str(head.get(f"max_drawdown_{end}"))[:7] for end in ("peak", "trough"))
+    tiles = [
+        ("Annual return", percent(head.get("annual_return"), 1), f"{yuan(head.get('final_value'), 0)} yuan"),
+        ("Volatility", percent(head.get("volatility"), 1), "a year"),
+        ("Sharpe", number(head.get("sharpe")), f"risk-free {risk_free_text(result.get('risk_free'))}"),
+        (
+            "Max drawdown",
+            percent(head.get("max_drawdown"), 1),
+            dates if head.get("max_drawdown_peak") else "never fell",
+        ),
+        ("Turnover", f"{number(head.get('turnover'), 1)}×", "a year, two-sided"),
+    ]
+    if result.get("benchmark"):
+        own = percent(head.get("benchmark_annual_return"), 1)
+        tiles.insert(
+            1,
+            (
+                "Excess a year",
+                percent(excess, 1, sign=True),
+                f"benchmark {own}, {benchmark_kind(result['benchmark'])}",
+            ),
+        )
+    return tiles
+
+
+def _sheets(frames: Mapping[str, pd.DataFrame], names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """pyfolio's sheets with their pictures as text; a failure of the adapter itself is a note as well."""
+    try:
+        frames_in = pyfolio_sheets.inputs(frames["equity"], frames["positions"], frames["fills"])
+        sheets = pyfolio_sheets.render(frames_in, dict(names))
+    except Exception as error:  # any: pyfolio is an appendix
+        sheets = [pyfolio_sheets.Sheet("pyfolio", None, [], f"not drawn: {error}")]
+    return [
+        {
+            "title": sheet.title,
+            "note": sheet.note,
+            "png": base64.b64encode(sheet.png).decode("ascii") if sheet.png else "",
+            "tables": [_pyfolio_table(name, frame) for name, frame in sheet.tables if len(frame)],
+        }
+        for sheet in sheets
+    ]
+
+
+def _pyfolio_table(name: str, frame: pd.DataFrame) -> Table:
+    rows = [[str(label), *map(str, row)] for label, row in zip(frame.index, frame.to_numpy(), strict=True)]
+    return tearsheet_tables.table(name, ["", *map(str, frame.columns)], rows)

@@ -1,0 +1,136 @@
+"""Benchmark levels: the price index as published, and a total-return index with dividends put back.
+
+Index files are price levels: on an ex-date the index falls with the prices of its members, while an
+account that holds them is paid. The total return of session t is
+
+    price[t] / price[t-1] - 1 + sum over members with a cash dividend on t of w_i * cash_i / prev_close_i
+
+with w_i the member's share of the float market value (float shares x last close) at the close of t-1
+among the members that have bars. Bonus shares need nothing: the publisher adjusts the divisor for them.
+Dividends count before tax, as in the publishers' own total-return indices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from engine.corporate import Event, is_plain
+from engine.errors import ConfigError, DataError, nearest
+from feeds.file_feed import FileFeed
+
+KINDS = ("total-return", "price")
+
+_DAYS_A_YEAR = 365.25
+
+
+def price_levels(feed: FileFeed, code: str, sessions: np.ndarray) -> np.ndarray:
+    """Closes of an index on the panel's sessions.
+
+    Returns
+    -------
+    ndarray of float64, shape (T,)
+        NaN before the first session of the index.
+
+    Raises
+    ------
+    ConfigError
+        If the data do not have the index.
+    DataError
+        If a session after the first is missing or a level is not above zero.
+    """
+    table = feed.read("index_daily")
+    rows = np.flatnonzero(table["index_code"] == code)
+    if not len(rows):
+        raise ConfigError(f"the data have no index '{code}' for a benchmark; {nearest(code, table['index_code'])}")
+    days, close = table["date"][rows], table["close"][rows]
+    order = np.argsort(days, kind="stable")
+    days, close = days[order], close[order]
+    place = np.minimum(np.searchsorted(days, sessions), len(days) - 1)
+    there = days[place] == sessions
+    levels = np.where(there, close[place], np.nan)
+    bad = there & ~((levels > 0) & (levels < np.inf))
+    missing = ~there & (sessions > days[0])
+    for mask, words in ((bad, "is not above zero"), (missing, "is missing")):
+        if mask.any():
+            raise DataError(
+                f"index_daily.parquet: the close of index {code} on {sessions[int(np.argmax(mask))]} {words}; "
+                "add the row or choose another benchmark"
+            )
+    return levels
+
+
+def dividend_yields(
+    member: np.ndarray, close: np.ndarray, float_shares: np.ndarray, events: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Dividend yield of an index on each session.
+
+    Parameters
+    ----------
+    member : ndarray of uint8, shape (T, M)
+        Membership during the session.
+    close, float_shares : ndarray of float64, shape (T, M)
+        Yuan and shares, NaN without a bar: the last values stand.
+    events : mapping
+        Columns ``t``, ``i`` and the rest as in :class:`engine.market.Market`; those whose cash and
+        share ratio do not explain the reference price (:func:`engine.corporate.is_plain`) do not count.
+
+    Returns
+    -------
+    ndarray of float64, shape (T,)
+        Fractions of the index's value at the close before.
+    """
+    yields = np.zeros(len(close))
+    value = np.nan_to_num(_carried(close * float_shares))
+    total = np.zeros(len(close))
+    total[1:] = np.einsum("tm,tm->t", value[:-1], member[1:])
+    columns = [events[name].tolist() for name in ("t", "i", *Event._fields[1:])]
+    for t, i, *numbers in zip(*columns, strict=True):
+        event = Event(i, *numbers)
+        if t > 0 and event.cash > 0 and member[t, i] and value[t - 1, i] > 0 and is_plain(event):
+            yields[t] += value[t - 1, i] / total[t] * event.cash / event.prev_close
+    return yields
+
+
+def total_return(price: np.ndarray, yields: np.ndarray) -> np.ndarray:
+    """Level of the total-return index, equal to ``price`` on its first session.
+
+    Parameters
+    ----------
+    price, yields : ndarray of float64, shape (T,)
+        ``price`` may begin with NaN; the level is NaN there too.
+    """
+    level = np.full(len(price), np.nan)
+    known = np.flatnonzero(~np.isnan(price))
+    if len(known):
+        first = int(known[0])
+        growth = price[first + 1 :] / price[first:-1] + yields[first + 1 :]
+        level[first:] = price[first] * np.concatenate([[1.0], np.cumprod(growth)])
+    return level
+
+
+def annual_yield(sessions: np.ndarray, yields: np.ndarray) -> float:
+    """Mean dividend yield a year, a fraction."""
+    days = float((sessions[-1] - sessions[0]).astype(np.int64))
+    return float(yields.sum()) / (days / _DAYS_A_YEAR) if days else 0.0
+
+
+def bond_yield(feed: FileFeed, sessions: np.ndarray) -> np.ndarray:
+    """Yield of the 10-year government bond, a fraction a year, last known one on each session.
+
+    NaN before the first quotation; shape (T,).
+    """
+    table = feed.read("cn_gov_bond_10y")
+    known = ~(np.isnat(table["date"]) | np.isnan(table["yield_pct"]))
+    days, rate = table["date"][known], table["yield_pct"][known] / 100.0
+    order = np.argsort(days, kind="stable")
+    place = np.searchsorted(days[order], sessions, side="right") - 1
+    return np.where(place >= 0, rate[order][np.maximum(place, 0)], np.nan) if len(days) else np.full(len(sessions), np.nan)
+
+
+def _carried(values: np.ndarray) -> np.ndarray:
+    """Each NaN replaced by the last number of its column."""
+    last = np.where(np.isnan(values), 0, np.arange(len(values))[:, None])
+    np.maximum.accumulate(last, axis=0, out=last)
+    return np.asarray(np.take_along_axis(values, last, axis=0))

@@ -1,0 +1,296 @@
+"""Opens a data folder as a :class:`engine.market.Market`, through a cache that is mapped into memory.
+
+A panel spans whole calendar years before ``start``, so that signals of different lookbacks share one
+cache. The cache is keyed by the content of the tables that were read, by what was asked for, and by the
+source of the code that builds the panel: a cache can be stale in no way but by deleting files inside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import ConfigError, DataError, HuiceError, nearest
+from engine.market import FORMAT, Market
+from feeds.benchmark import KINDS
+from feeds.file_feed import FileFeed
+from feeds.fingerprint import Digests, fingerprint
+from feeds.universe import Universe, index_code, parse_universe
+
+MARGIN = 5
+"""Sessions before the base day and the lookback that are read in any case."""
+
+_ROOT = Path(__file__).resolve().parent.parent
+_SOURCES = (
+    "engine/boards.py",
+    "engine/dated_tables.py",
+    "engine/market.py",
+    "engine/price_limits.py",
+    "engine/rules.py",
+    "engine/corporate.py",
+    "engine/tables/price_limits.csv",
+    "feeds/benchmark.py",
+    "feeds/file_feed.py",
+    "feeds/panel.py",
+    "feeds/schema.py",
+    "feeds/store.py",
+    "feeds/universe.py",
+)
+"""Files that decide what a panel holds: their bytes are part of the cache key."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """All that decides a panel besides the tables themselves.
+
+    Attributes
+    ----------
+    universe : Universe
+    extra : tuple of str
+        Symbols beside the universe, sorted.
+    first, last : str
+        First and last session.
+    benchmark : str
+        Index code; "" for none.
+    benchmark_kind : str
+    """
+
+    universe: Universe
+    extra: tuple[str, ...]
+    first: str
+    last: str
+    benchmark: str
+    benchmark_kind: str
+
+    @property
+    def needs_members(self) -> bool:
+        """Whether dated memberships are read."""
+        return self.universe.kind == "index" or (bool(self.benchmark) and self.benchmark_kind == "total-return")
+
+
+def cache_folder(cache: Path | None = None) -> Path:
+    """The folder of caches: the argument, else ``HUICE_CACHE``, else ``.huice/cache`` here."""
+    return Path(cache) if cache is not None else Path(os.environ.get("HUICE_CACHE") or Path(".huice") / "cache")
+
+
+def open_market(
+    data: str,
+    *,
+    universe: str | Sequence[str],
+    start: dt.date | str | None = None,
+    end: dt.date | str | None = None,
+    lookback: int = 0,
+    benchmark: str = "",
+    benchmark_kind: str = "total-return",
+    extra_symbols: Sequence[str] = (),
+    cache: Path | None = None,
+) -> Market:
+    """Open the panel of a universe.
+
+    Parameters
+    ----------
+    data : str
+        A folder of the store's tables, or ``synthetic[:key=value,...]`` for the embedded market.
+    universe : str or sequence of str
+        ``all``, an index (``csi300``, ``000905``, ...) as it was on each day, or symbols.
+    start, end : date or str, optional
+        First and last day of the backtest, inclusive; all that the data have by default. The panel
+        begins earlier and holds at least the session before ``start``.
+    lookback : int
+        Sessions wanted before ``start``; fewer where the data begin later.
+    benchmark : str
+        Index code; "" for none.
+    benchmark_kind : {"total-return", "price"}
+    extra_symbols : sequence of str
+        Stocks beside the universe (they are no members of it).
+    cache : Path, optional
+        See :func:`cache_folder`.
+
+    Returns
+    -------
+    Market
+        With ``info``: ``universe``, ``coverage`` (mean share of the members that have bars), ``files``
+        (first 16 digits of each table's SHA-256) and, with a benchmark, ``benchmark`` (code, kind,
+        coverage, dividend_yield a year).
+
+    Raises
+    ------
+    ConfigError
+        If an option is malformed or asks for what the data do not have.
+    DataError
+        If a table, column or row is missing or breaks a rule of :mod:`feeds.schema`, or if the data
+        have no session in the span or none before ``start``.
+    """
+    place = cache_folder(cache)
+    asked = parse_universe(universe)
+    if benchmark_kind not in KINDS:
+        raise ConfigError(f"unknown benchmark_kind '{benchmark_kind}'; {nearest(benchmark_kind, KINDS)}")
+    extra = tuple(sorted(set(parse_universe(list(extra_symbols)).symbols))) if extra_symbols else ()
+    feed = FileFeed(_folder_of(data, place))
+    calendar = feed.calendar()
+    first, last, base = _span(feed, calendar, _day(start, "start"), _day(end, "end"), lookback)
+    request = Request(
+        asked, extra, str(calendar[first]), str(calendar[last]), index_code(benchmark) if benchmark else "", benchmark_kind
+    )
+    digests = _digests(feed, request, place)
+    whole = fingerprint(digests)
+
+    def build() -> Market:
+        from feeds.panel import build_panel
+
+        return build_panel(feed, calendar, first, last, request, digests, whole)
+
+    market = _cached(place, request, whole, build)
+    if request.benchmark and base is not None:
+        _check_base(market, request.benchmark, calendar[base])
+    return market
+
+
+def _day(value: dt.date | str | None, name: str) -> np.datetime64 | None:
+    if value is None or value == "":
+        return None
+    try:
+        day = value if isinstance(value, dt.date) else dt.date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{name} '{value}' is no date; write it like 2012-01-31") from None
+    return np.datetime64(day, "D")
+
+
+def _span(
+    feed: FileFeed, calendar: np.ndarray, start: np.datetime64 | None, end: np.datetime64 | None, lookback: int
+) -> tuple[int, int, int | None]:
+    """Indices in ``calendar`` of the panel's first and last session and of the base day."""
+    if start is not None and end is not None and end < start:
+        raise ConfigError(f"end {end} is before start {start}; give an end on or after the start")
+    bars = feed.read("securities", ["first_bar", "last_bar"])
+    if np.isnat(bars["first_bar"]).all() or np.isnat(bars["last_bar"]).all():
+        raise DataError("securities.parquet has no stock with bars; fill in first_bar and last_bar")
+    begin = int(np.searchsorted(calendar, np.nanmin(bars["first_bar"])))
+    stop = int(np.searchsorted(calendar, np.nanmax(bars["last_bar"]), side="right")) - 1
+    low = begin if start is None else max(int(np.searchsorted(calendar, start)), begin)
+    high = stop if end is None else min(int(np.searchsorted(calendar, end, side="right")) - 1, stop)
+    if low > high:
+        asked = f"from {calendar[0] if start is None else start} to {calendar[-1] if end is None else end}"
+        held = f"they hold {calendar[begin]} to {calendar[stop]}" if begin <= stop else "their calendar ends before their bars"
+        raise DataError(f"the data have no trading session {asked}; {held}")
+    if start is None:
+        return begin, high, None
+    if low == begin:
+        raise DataError(
+            f"start {start} leaves no session before it, which the account needs as its base day: the data begin on "
+            f"{calendar[begin]}; start on {calendar[min(begin + 1, stop)]} or later"
+        )
+    early = max(begin, low - 1 - max(0, int(lookback)) - MARGIN)
+    year = calendar[early].astype("datetime64[Y]").astype("datetime64[D]")
+    return max(begin, int(np.searchsorted(calendar, year))), high, low - 1
+
+
+def _check_base(market: Market, code: str, base: np.datetime64) -> None:
+    levels = market.series["benchmark_price"]
+    if np.isnan(levels[market.position_of(base)]):
+        first = market.sessions[int(np.argmax(~np.isnan(levels)))]
+        raise DataError(
+            f"index_daily.parquet has no close of index {code} on {base}, the session before the start; "
+            f"the index begins on {first}: start later or choose another benchmark"
+        )
+
+
+# -- what is read ---------------------------------------------------------------------------------
+
+
+def _digests(feed: FileFeed, request: Request, place: Path) -> dict[str, str]:
+    """SHA-256 of each file that the request reads."""
+    tables = ["calendar", "securities", "suspensions", "ex_rights_events"]
+    tables += ["constituents"] if request.needs_members else []
+    tables += ["index_daily"] if request.benchmark else []
+    tables += [name for name in ("name_history", "cn_gov_bond_10y") if feed.exists(name)]
+    files = [feed.file(name) for name in tables]
+    files += [feed.bar_file(year) for year in range(int(request.first[:4]), int(request.last[:4]) + 1)]
+    known = Digests(place / "digests.json")
+    found = {}
+    for file in files:
+        feed.require(file)
+        try:
+            found[file] = known.of(feed.folder / file)
+        except OSError as error:
+            raise DataError(f"{file} cannot be read ({error.strerror}); check the file") from error
+    known.remember()
+    return found
+
+
+def _sources() -> str:
+    """Hash of the code and rule tables that decide what a panel holds."""
+    total = hashlib.sha256()
+    for name in _SOURCES:
+        total.update(name.encode() + b"\0" + (_ROOT / name).read_bytes() + b"\0")
+    return total.hexdigest()
+
+
+def _cached(place: Path, request: Request, whole: str, build: Callable[[], Market]) -> Market:
+    """The saved panel of this request, or a new one that is saved."""
+    identity = {"fingerprint": whole, "format": FORMAT, "sources": _sources(), "request": asdict(request)}
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:24]
+    folder = place / f"market-{key}"
+    if folder.is_dir():
+        # A folder that a crash or a hand has spoilt is worth no words: the tables are there.
+        with contextlib.suppress(HuiceError, OSError, ValueError, KeyError, TypeError, EOFError):
+            market = Market.load(folder)
+            if market.fingerprint == whole and market.close.shape == market.shape:
+                return market
+    market = build()
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, not the result
+        _write_folder(folder, market.save)
+    return market
+
+
+def _write_folder(folder: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` fill a folder beside and put it in place of ``folder`` when it is complete."""
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        write(beside)
+        shutil.rmtree(folder, ignore_errors=True)
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _folder_of(data: str, place: Path) -> Path:
+    """The data folder; a synthetic market is written into the cache on its first use."""
+    from feeds.synthetic_feed import SCHEME, is_spec, parse_spec, write_synthetic
+
+    if not is_spec(data):
+        folder = Path(data)
+        if not folder.is_dir() and os.sep not in data and nearest(data.partition(":")[0], [SCHEME]).startswith("did"):
+            raise DataError(f"there is no data folder '{data}'; did you mean '{SCHEME}'?")
+        return folder
+    config = parse_spec(data)
+    total = hashlib.sha256(config.spec.encode())
+    for source in sorted(Path(__file__).parent.glob("synthetic_*.py")):
+        total.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    folder = place / f"synthetic-{total.hexdigest()[:24]}"
+    if not folder.is_dir():
+        try:
+            _write_folder(
+                folder,
+                lambda beside: write_synthetic(
+                    beside, seed=config.seed, stocks=config.stocks, start=config.start, end=config.end
+                ),
+            )
+        except OSError as error:
+            if not folder.is_dir():  # another process may have put it there meanwhile
+                raise DataError(
+                    f"the synthetic market cannot be written into '{place}' ({error.strerror}); "
+                    "set HUICE_CACHE to a folder that can be written"
+                ) from error
+    return folder

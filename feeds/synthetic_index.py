@@ -1,0 +1,138 @@
+"""Indices of the synthetic market: half-yearly membership by size, price levels by float weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from feeds.synthetic_population import PLAIN, Population
+from feeds.synthetic_prices import Paths
+
+LARGE, MID, COMPOSITE = "000300", "000905", "000001"
+LARGE_SHARE, MID_SHARE = 0.20, 0.35
+"""Members as a share of the stocks listed on the review's cut-off."""
+INCUMBENT = 1.25
+"""A member's size counts for so much more at a review, which keeps the changes few (the buffer zone)."""
+BASE_LEVEL = 3000.0
+SEASONING = 60  # sessions since listing before a stock may enter
+COMPOSITE_FROM = 11  # a new stock enters the composite on its eleventh later session, as since 2011
+
+
+@dataclass(frozen=True, kw_only=True)
+class Indices:
+    """Membership as intervals and levels as series."""
+
+    spells: dict[str, np.ndarray]  # index_code, i, in_date, out_date, in_announced, out_announced (NaT if open)
+    levels: dict[str, dict[str, np.ndarray]]  # by index code: open, high, low, close (points), volume (shares), (T,)
+
+
+def form_indices(people: Population, paths: Paths, sessions: np.ndarray, before: np.ndarray) -> Indices:
+    """Hold the reviews and compute the price indices.
+
+    Parameters
+    ----------
+    people, paths
+        The market, T sessions x N stocks.
+    sessions : ndarray of datetime64[D], shape (T,)
+    before : ndarray of datetime64[D]
+        Sessions before the panel: the membership on the first session dates from a review before it.
+    """
+    reviews = review_days(np.concatenate([before, sessions]))
+    first = max(int(np.searchsorted(reviews["effective"], sessions[0], side="right")) - 1, 0)
+    reviews = {name: column[first:] for name, column in reviews.items()}
+    effective = np.searchsorted(sessions, reviews["effective"])
+    cutoff = np.searchsorted(sessions, reviews["announced"])
+    value = paths.mark.astype(np.float64) * paths.float_shares  # fen
+    chosen = {code: np.zeros((len(effective), len(people.symbols)), bool) for code in (LARGE, MID)}
+    for k, a in enumerate(cutoff):
+        chosen[LARGE][k], chosen[MID][k] = _select(people, value, int(a), chosen, k)
+    spells = _spells(chosen, reviews)
+    session_review = np.searchsorted(effective, np.arange(len(sessions)), side="right") - 1
+    t = np.arange(len(sessions))[:, None]
+    shanghai = (people.exchange == "SH") & (t >= people.list_pos + COMPOSITE_FROM) & (t <= people.last_pos)
+    members = {LARGE: chosen[LARGE][session_review], MID: chosen[MID][session_review], COMPOSITE: shanghai}
+    return Indices(spells=spells, levels={code: _level(inside, people, paths, value)
+                                          for code, inside in members.items()})
+
+
+def review_days(sessions: np.ndarray) -> dict[str, np.ndarray]:
+    """Effective and announcement days of the half-yearly reviews.
+
+    A review takes effect on the first session after the second Friday of June and December and is
+    announced on the last session at least fourteen days earlier.
+    """
+    months = np.unique(sessions.astype("datetime64[M]"))
+    months = months[np.isin(months.astype(int) % 12, (5, 11))]
+    first = months.astype("datetime64[D]")
+    second_friday = first + (4 - (first.astype(int) + 3) % 7) % 7 + 7  # 1970-01-01 was a Thursday
+    position = np.searchsorted(sessions, second_friday, side="right")
+    position = position[position < len(sessions)]
+    effective = sessions[position]
+    announced = sessions[np.maximum(np.searchsorted(sessions, effective - 14, side="right") - 1, 0)]
+    return {"effective": effective, "announced": announced}
+
+
+def _select(
+    people: Population, value: np.ndarray, a: int, chosen: dict[str, np.ndarray], k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Members of the two indices, judged by what was known at the close before session ``a``."""
+    a = max(a, 1)
+    count = value.shape[1]
+    listed = (people.list_pos < a) & (people.last_pos >= a)
+    able = listed & (people.list_pos <= a - SEASONING) & (people.state[a - 1] == PLAIN)
+    size = value[max(0, a - 120) : a].mean(axis=0)
+    last = (chosen[LARGE][k - 1], chosen[MID][k - 1]) if k else (np.zeros(count, bool),) * 2
+    large = _top(np.where(last[0], INCUMBENT, 1.0) * size, able, max(1, round(LARGE_SHARE * listed.sum())))
+    mid = _top(np.where(last[0] | last[1], INCUMBENT, 1.0) * size, able & ~large,
+               max(1, round(MID_SHARE * listed.sum())))
+    return large, mid
+
+
+def _top(score: np.ndarray, able: np.ndarray, number: int) -> np.ndarray:
+    order = np.argsort(np.where(able, -score, np.inf), kind="stable")[:number]
+    inside = np.zeros(len(score), bool)
+    inside[order] = able[order]
+    return inside
+
+
+def _spells(chosen: dict[str, np.ndarray], reviews: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    parts: list[tuple[np.ndarray, ...]] = []
+    for code, inside in chosen.items():
+        padded = np.zeros((len(inside) + 2, inside.shape[1]), np.int8)
+        padded[1:-1] = inside
+        step = np.diff(padded, axis=0).T  # by stock, so that starts and ends pair up
+        i, begin = np.nonzero(step == 1)
+        _, end = np.nonzero(step == -1)
+        ends = {name: np.append(days, np.datetime64("NaT")) for name, days in reviews.items()}
+        parts.append((np.full(len(i), code), i, reviews["effective"][begin], ends["effective"][end],
+                      reviews["announced"][begin], ends["announced"][end]))
+    names = ("index_code", "i", "in_date", "out_date", "in_announced", "out_announced")
+    return {name: np.concatenate([part[j] for part in parts]) for j, name in enumerate(names)}
+
+
+def _level(inside: np.ndarray, people: Population, paths: Paths, value: np.ndarray) -> dict[str, np.ndarray]:
+    """Chain of daily returns of the members' float value; bonus shares are neutral, cash dividends are not added."""
+    before = np.empty_like(value)
+    before[1:] = value[:-1]
+    before[0] = paths.preclose[0].astype(np.float64) * people.float_shares
+    base = np.where(inside, before, 0.0).sum(axis=1)
+    base = np.where(base > 0, base, np.nan)
+    trades = inside & people.trading
+
+    def relative(prices: np.ndarray) -> np.ndarray:
+        worth = np.where(trades, prices * paths.float_shares.astype(np.float64), value)
+        ratio = np.where(inside, worth, 0.0).sum(axis=1) / base
+        return np.where(np.isnan(ratio), 1.0, ratio)  # no member yet: the level stands
+
+    growth = relative(paths.close)
+    close = BASE_LEVEL * np.cumprod(growth)
+    previous = close / growth
+    start = previous * relative(paths.open)
+    top, bottom = np.maximum(start, close), np.minimum(start, close)
+    # Members do not reach their extremes together: less than half of the sum is left of the range.
+    high = np.maximum(top, top + 0.4 * (previous * relative(paths.high) - top))
+    low = np.minimum(bottom, bottom + 0.4 * (previous * relative(paths.low) - bottom))
+    levels = {"open": start, "high": high, "low": low, "close": close}
+    shares = np.where(trades, paths.lots.astype(np.float64), 0.0).sum(axis=1) * 100.0
+    return {name: np.round(column, 2) for name, column in levels.items()} | {"volume": shares}

@@ -1,0 +1,236 @@
+"""How the synthetic market trades: one loop over sessions, vectors over stocks, prices in whole fen.
+
+Each stock has a fair value V (yuan) that follows
+
+    V_t = V_{t-1} (1 + beta m_t + f_{industry,t} + e_t + alpha_t)
+
+with a market factor m and idiosyncratic returns e whose variances cluster (GARCH(1,1); Bollerslev
+1986) and whose shocks are Student t. The printed close is V cut to the session's price limits and
+rounded to the fen. What the limit cuts off stays in V, so that a large shock becomes a run of locked
+sessions, as on the real exchange; V also moves while a stock is suspended.
+
+alpha_t is what a strategy can find: small returns per session on standardised size, past 20-session
+return and turnover (:data:`SIZE_PREMIUM`, :data:`REVERSAL`, :data:`LOW_TURNOVER`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from feeds.synthetic_population import CHINEXT, CHINEXT_REFORM, LEAVING, PLAIN, STAR, STAR_ST, Population, Stream
+
+SIZE_PREMIUM = -0.00022
+"""Return per session and per standard deviation of log market value."""
+REVERSAL = -0.00060
+"""Return per session and per standard deviation of the return over the past 20 sessions."""
+LOW_TURNOVER = -0.00020
+"""Return per session and per standard deviation of the log of the smoothed turnover."""
+
+MARKET_VOLATILITY = 0.0125  # per session; the clustering adds to it
+INDUSTRY_VOLATILITY = 0.0065
+MARKET_DRIFT = 0.00028
+FLOOR_YUAN = 1.2  # fair value never falls below
+NO_LIMIT = 1 << 30  # fen
+ST_TEN_PERCENT = np.datetime64("2026-07-06")  # main-board ST moves from 5 % to 10 %
+LOOKBACK = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paths:
+    """What the exchange printed. (T, N) arrays; rows of a suspended stock carry no meaning but in ``mark``."""
+
+    open: np.ndarray  # int32 fen
+    high: np.ndarray
+    low: np.ndarray
+    close: np.ndarray
+    preclose: np.ndarray
+    lots: np.ndarray  # int32, volume in hundreds of shares
+    amount: np.ndarray  # int64 yuan
+    total_shares: np.ndarray  # int64
+    float_shares: np.ndarray  # int64
+    factor: np.ndarray  # float64, cumulative
+    mark: np.ndarray  # int32 fen, last close carried forward (issue price before the first)
+    events: dict[str, np.ndarray]  # columns t, i, prev_close, preclose, cash (fen), bonus (per 10)
+
+
+def market_path(length: int, stream: Stream) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Market return, its relative volatility (mean about 1) and the market's activity, each (T,)."""
+    rng = stream("market")
+    shocks = np.clip(rng.standard_t(6, length) / np.sqrt(1.5), -5.0, 5.0)
+    mood, bustle = rng.standard_normal(length), stream("activity").standard_normal(length)
+    base = MARKET_VOLATILITY**2
+    variance, drift, busy = base, 0.0, 0.0
+    returns, level, activity = np.empty(length), np.empty(length), np.empty(length)
+    for t in range(length):
+        drift = 0.994 * drift + 0.00008 * mood[t]
+        shock = np.sqrt(variance) * shocks[t]
+        returns[t] = min(max(MARKET_DRIFT + drift + shock, -0.07), 0.07)
+        level[t] = np.sqrt(variance / base)
+        busy = 0.985 * busy + 0.05 * bustle[t]
+        activity[t] = np.exp(busy) * np.sqrt(level[t])
+        variance = 0.025 * base + 0.075 * shock * shock + 0.9 * variance
+    return returns, level, activity
+
+
+def simulate(people: Population, sessions: np.ndarray, stream: Stream) -> Paths:
+    """Run the market.
+
+    Parameters
+    ----------
+    people : Population
+        N stocks with their schedules.
+    sessions : ndarray of datetime64[D], shape (T,)
+    stream : callable
+        Random generator by purpose.
+    """
+    length, count = people.trading.shape
+    market, level, activity = market_path(length, stream)
+    sector = INDUSTRY_VOLATILITY * stream("sectors").standard_normal((length, people.industry.max() + 1))
+    shocks, bars, trade = stream("shocks"), stream("bars"), stream("turnover")
+    out = {name: np.zeros((length, count), np.int32)
+           for name in ("open", "high", "low", "close", "preclose", "lots", "mark")}
+    out |= {name: np.zeros((length, count), np.int64) for name in ("amount", "total_shares", "float_shares")}
+    factors = np.ones((length, count))
+    events: list[tuple[np.ndarray, ...]] = []
+
+    prev = np.rint(people.price * 100).astype(np.int64)  # last close in fen
+    value = people.price * (1.0 + people.premium)
+    total, floating = people.total_shares.copy(), people.float_shares.copy()
+    factor, variance = np.ones(count), people.volatility**2
+    usual = people.volatility**2
+    appetite, habit = np.zeros(count), people.turnover.copy()
+    history = np.tile(prev.astype(float), (LOOKBACK + 1, 1))
+    owed_cash, owed_bonus = np.zeros(count), np.zeros(count, np.int64)
+    size_alpha = habit_alpha = np.zeros(count)
+    jump, payout = _by_session(people.jumps, length), _by_session(people.payouts, length)
+
+    for t in range(length):
+        age = t - people.list_pos
+        listed, on = (age >= 0) & (t <= people.last_pos), people.trading[t]
+        state = people.state[t]
+
+        # -- what one could have known at the last close
+        if t % 5 == 0:
+            size_alpha = SIZE_PREMIUM * _standard(np.log(total * prev), listed)
+            habit_alpha = LOW_TURNOVER * _standard(np.log(habit), listed)
+        past = np.where(age > LOOKBACK, prev * factor / history[t % (LOOKBACK + 1)] - 1.0, 0.0)
+        alpha = REVERSAL * _standard(np.clip(past, -0.4, 0.4), listed) + size_alpha + habit_alpha
+
+        # -- fair value
+        shock = np.sqrt(variance) * np.clip(shocks.standard_t(4, count) * np.sqrt(0.5), -6.0, 6.0)
+        variance = 0.09 * shock * shock + 0.86 * variance + 0.05 * usual * level[t]
+        moved = np.where(t >= people.industry_pos, people.industry[1], people.industry[0])
+        move = people.beta * market[t] + sector[t, moved] * level[t] + shock + alpha
+        move -= 0.0012 * (people.delisted & (state != PLAIN))
+        rows = slice(*jump[t : t + 2])
+        np.add.at(move, people.jumps["i"][rows], people.jumps["size"][rows])
+        move = np.clip(move, -0.5, 0.5) * listed
+
+        # -- ex-dates fall on sessions on which the stock trades
+        reference = prev
+        rows = slice(*payout[t : t + 2])
+        if rows.start < rows.stop:
+            owed_cash[people.payouts["i"][rows]] = people.payouts["cash_yield"][rows]
+            owed_bonus[people.payouts["i"][rows]] = people.payouts["bonus"][rows]
+        ex = np.flatnonzero(on & ((owed_cash > 0) | (owed_bonus > 0)))
+        if len(ex):
+            cash = np.rint(owed_cash[ex] * prev[ex]).astype(np.int64)
+            bonus = np.where(prev[ex] >= 600, owed_bonus[ex], 0)
+            owed_cash[ex], owed_bonus[ex] = 0.0, 0
+            keep = (state[ex] == PLAIN) & ((cash > 0) | (bonus > 0))
+            ex, cash, bonus = ex[keep], cash[keep], bonus[keep]
+            reference = prev.copy()
+            reference[ex] = half_up_ratio((prev[ex] - cash) * 10, 10 + bonus)
+            ratio = prev[ex] / reference[ex]
+            factor[ex] *= ratio
+            value[ex] /= ratio
+            total[ex] = half_up_ratio(total[ex] * (10 + bonus), np.int64(10))
+            floating[ex] = half_up_ratio(floating[ex] * (10 + bonus), np.int64(10))
+            events.append((np.full(len(ex), t), ex, prev[ex], reference[ex], cash, bonus))
+
+        # -- the bar, inside the limits
+        up, down = _limits(people, reference, age, state, sessions[t])
+        swing = np.sqrt(variance) + 0.006 * level[t]
+        normal = bars.standard_normal((3, count))
+        first = value * (1.0 + 0.35 * move + 0.35 * swing * normal[0])
+        value = np.maximum(value * (1.0 + move), FLOOR_YUAN)
+        low_open, high_open = _auction_band(people, reference, age, up, down)
+        start = np.clip(np.rint(first * 100), low_open, high_open).astype(np.int64)
+        last = np.clip(np.rint(value * 100), down, up).astype(np.int64)
+        top, bottom = np.maximum(start, last), np.minimum(start, last)
+        reach = 0.42 * swing * np.abs(normal[1:])
+        high = np.minimum(np.rint(top * (1.0 + reach[0])).astype(np.int64), up)
+        low = np.maximum(np.rint(bottom * (1.0 - reach[1])).astype(np.int64), down)
+        sealed = bars.random(count) < 0.3
+        locked_up = (bottom == up) & (sealed | (value * 100 > 1.02 * up))
+        locked_down = (top == down) & (sealed | (value * 100 < 0.98 * down))
+        low = np.where(locked_up, up, low)
+        high = np.where(locked_down, down, high)
+
+        # -- volume
+        appetite = 0.92 * appetite + 0.22 * trade.standard_normal(count)
+        share = people.turnover * activity[t] * np.exp(appetite) * (0.7 + 14.0 * np.abs(last / reference - 1.0))
+        share *= np.where(locked_up | locked_down, 0.12, 1.0 + 9.0 * np.exp(-np.maximum(age, 0) / 12.0))
+        share = np.clip(share, 1e-4, 0.6)
+        lots = np.maximum(np.rint(share * floating / 100).astype(np.int64), 1)
+        amount = np.clip(np.rint((start + 2 * last + high + low) * 0.2 * lots).astype(np.int64), low * lots, high * lots)
+        habit = np.where(on, habit + (share - habit) / LOOKBACK, habit)
+
+        prev = np.where(on, last, prev)
+        history[t % (LOOKBACK + 1)] = prev * factor
+        for name, column in (("open", start), ("high", high), ("low", low), ("close", last), ("preclose", reference),
+                             ("lots", lots), ("mark", prev), ("amount", amount), ("total_shares", total),
+                             ("float_shares", floating)):
+            out[name][t] = column
+        factors[t] = factor
+    columns = zip(*events, strict=True) if events else [[np.zeros(0, np.int64)]] * 6
+    names = ("t", "i", "prev_close", "preclose", "cash", "bonus")
+    return Paths(**out, factor=factors,
+                 events={n: np.concatenate(list(c)) for n, c in zip(names, columns, strict=True)})
+
+
+def half_up_ratio(above: np.ndarray, below: np.ndarray | int) -> np.ndarray:
+    """Quotient of positive integers, rounded half-up to an integer without floats."""
+    return (2 * above + below) // (2 * below)
+
+
+def _by_session(table: dict[str, np.ndarray], length: int) -> np.ndarray:
+    # rows of session t are [edges[t], edges[t + 1])
+    return np.searchsorted(table["t"], np.arange(length + 1))
+
+
+def _standard(values: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Cross-sectional z-score within ``among``, cut at 2.5; zero elsewhere."""
+    number = max(int(among.sum()), 1)
+    centred = np.where(among, values - np.where(among, values, 0.0).sum() / number, 0.0)
+    spread = np.sqrt((centred * centred).sum() / number)
+    return np.clip(centred / max(spread, 1e-12), -2.5, 2.5)
+
+
+def _limits(
+    people: Population, reference: np.ndarray, age: np.ndarray, state: np.ndarray, session: np.datetime64
+) -> tuple[np.ndarray, np.ndarray]:
+    """Highest and lowest legal price in fen: reference x (1 +- r), half-up."""
+    wide = (people.board == STAR) | ((people.board == CHINEXT) & (session >= CHINEXT_REFORM))
+    special = (state != PLAIN) & (state != LEAVING)
+    rate = np.where(wide, 20, np.where(special & (session < ST_TEN_PERCENT), 5, 10))
+    up, down = half_up_ratio(reference * (100 + rate), 100), half_up_ratio(reference * (100 - rate), 100)
+    first = (age == 0) & people.capped_first
+    up = np.where(first, half_up_ratio(reference * 144, 100), up)
+    down = np.where(first, half_up_ratio(reference * 64, 100), down)
+    free = (age >= 0) & (age < people.free_days)
+    return np.where(free, NO_LIMIT, up), np.where(free, 1, down)
+
+
+def _auction_band(
+    people: Population, reference: np.ndarray, age: np.ndarray, up: np.ndarray, down: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Band of the opening price: on a capped first day the auction takes 80 % to 120 % of the issue price."""
+    first = (age == 0) & people.capped_first
+    return (np.where(first, half_up_ratio(reference * 80, 100), down),
+            np.where(first, half_up_ratio(reference * 120, 100), up))
+
+
+assert STAR_ST == 2  # the limit table above reads every state between PLAIN and LEAVING as ST

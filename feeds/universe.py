@@ -1,0 +1,163 @@
+"""Which stocks a backtest may choose from, session by session."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.boards import check_symbol, is_a_share
+from engine.errors import ConfigError, DataError, nearest
+from feeds.file_feed import FileFeed
+
+ALIASES = {"csi300": "000300", "csi500": "000905", "csi1000": "000852", "sse50": "000016"}
+"""Words for index codes."""
+
+_FOREVER = np.datetime64("9999-12-31", "D")
+
+
+@dataclass(frozen=True)
+class Universe:
+    """What the option ``universe`` asks for.
+
+    Attributes
+    ----------
+    kind : {"all", "index", "symbols"}
+    code : str
+        Index code, or the unknown word itself; "" for the other kinds.
+    symbols : tuple of str
+        Sorted, for kind "symbols".
+    """
+
+    kind: str
+    code: str = ""
+    symbols: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """One spelling for all ways of writing the same universe."""
+        return {"all": "all", "index": self.code, "symbols": ",".join(self.symbols)}[self.kind]
+
+
+@dataclass(frozen=True)
+class Memberships:
+    """Dated memberships of one index: a member on day d if ``first <= d < end``.
+
+    Attributes
+    ----------
+    symbols : ndarray of str, shape (R,)
+    first, end : ndarray of datetime64[D], shape (R,)
+        ``end`` is far in the future for those still in.
+    """
+
+    symbols: np.ndarray
+    first: np.ndarray
+    end: np.ndarray
+
+    def members(self, first: np.datetime64, last: np.datetime64) -> list[str]:
+        """Symbols that are members on some day from ``first`` to ``last``, sorted."""
+        return sorted(set(self.symbols[(self.first <= last) & (self.end > first)].tolist()))
+
+    def mask(self, sessions: np.ndarray, symbols: Sequence[str]) -> np.ndarray:
+        """Membership as uint8 of shape (T, N) for ``symbols`` on ``sessions``."""
+        column = {symbol: i for i, symbol in enumerate(symbols)}
+        steps = np.zeros((len(sessions) + 1, len(symbols)), dtype=np.int16)
+        begin = np.searchsorted(sessions, self.first)
+        stop = np.searchsorted(sessions, self.end)
+        for symbol, a, b in zip(self.symbols.tolist(), begin.tolist(), stop.tolist(), strict=True):
+            if symbol in column and a < b:
+                steps[a, column[symbol]] += 1
+                steps[b, column[symbol]] -= 1
+        return (np.cumsum(steps[:-1], axis=0) > 0).astype(np.uint8)
+
+
+def index_code(word: str) -> str:
+    """The six-digit code that ``word`` (``csi500``, ``000905``, ``000905.SH``) stands for, else the word."""
+    text = word.strip().lower()
+    code = re.fullmatch(r"(\d{6})\.(sh|sz)", text, re.ASCII)
+    return ALIASES.get(text, code[1] if code else text)
+
+
+def parse_universe(universe: str | Sequence[str]) -> Universe:
+    """Read the option ``universe``.
+
+    Parameters
+    ----------
+    universe : str or sequence of str
+        ``all``, an index by word or code, or symbols as a list or separated by commas.
+
+    Raises
+    ------
+    ConfigError
+        If a symbol is no A-share code or nothing is asked for.
+    """
+    if isinstance(universe, str):
+        text = universe.strip()
+        if text.lower() == "all":
+            return Universe("all")
+        if "," not in text and not is_a_share(text.upper()) and text:
+            return Universe("index", code=index_code(text))
+        words = text.split(",")
+    else:
+        words = list(universe)
+        if len(words) == 1 and isinstance(words[0], str) and not is_a_share(words[0].strip().upper()):
+            return parse_universe(words[0])
+    symbols = {check_symbol(str(word).strip().upper(), ConfigError) for word in words if str(word).strip()}
+    if not symbols:
+        raise ConfigError("the universe is empty; give 'all', an index such as 'csi500', or symbols such as 600519.SH")
+    return Universe("symbols", symbols=tuple(sorted(symbols)))
+
+
+def memberships(feed: FileFeed, code: str, option: str) -> Memberships:
+    """Dated memberships of the index ``code``.
+
+    Parameters
+    ----------
+    feed : FileFeed
+    code : str
+    option : str
+        What asked for them, for the error message: "universe" or "total-return benchmark".
+
+    Raises
+    ------
+    ConfigError
+        If the data do not have this index, or have no dated memberships of it.
+    DataError
+        If the table is missing or has an empty date.
+    """
+    table = feed.read("constituents")
+    codes = table["index_code"]
+    rows = np.flatnonzero(codes == code)
+    available = sorted(set(codes.tolist()))
+    if not len(rows):
+        words = {alias for alias, known in ALIASES.items() if known in available} | set(available)
+        lacks = _what_is_there(feed, code)
+        if lacks:
+            raise ConfigError(
+                f"the membership history of index {code} is missing from these data (they hold only its {lacks}), "
+                f"so it cannot be the {option}; use one of: {', '.join(sorted(words))}"
+            )
+        if option == "universe":
+            words.add("all")
+            raise ConfigError(
+                f"unknown universe '{code}'; {nearest(code, words)} (available: {', '.join(sorted(words))}, "
+                "or symbols such as 600519.SH)"
+            )
+        raise ConfigError(f"unknown {option} '{code}'; {nearest(code, words)}")
+    symbols, first, end = table["symbol"][rows], table["in_date"][rows], table["out_date"][rows].copy()
+    if np.isnat(first).any():
+        symbol = symbols[int(np.argmax(np.isnat(first)))]
+        raise DataError(f"constituents.parquet: column 'in_date' of {symbol} in {code} is empty; fill it in")
+    end[np.isnat(end)] = _FOREVER
+    return Memberships(symbols, first, end)
+
+
+def _what_is_there(feed: FileFeed, code: str) -> str:
+    """What the data do have of an index without dated memberships."""
+    found = []
+    for table, words in (("index_daily", "levels"), ("constituents_snapshots", "snapshots")):
+        if feed.exists(table) and (feed.read(table, ["index_code"])["index_code"] == code).any():
+            found.append(words)
+    return " and ".join(found)

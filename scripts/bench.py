@@ -1,0 +1,199 @@
+"""CPU seconds of Huice and of plain Backtrader on the same job, measured in one run.
+
+The job: T = 2,430 sessions, the top 50 by score every 20 sessions, decided on the close, filled at the
+next open. Ours runs with every A-share rule on (lots, T+1, price limits, suspensions, dated fees with a
+minimum); plain Backtrader holds one PandasData per stock and charges a percentage.
+"""
+
+from __future__ import annotations
+
+import _cli  # noqa: F401  (puts the project's packages first on the path)
+
+import gc
+import json
+import resource
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import typer
+
+SESSIONS, HOLD, EVERY = 2430, 50, 20
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+def arrays(stocks: int, sessions: int, seed: int = 1) -> tuple[np.ndarray, list[str], dict[str, np.ndarray], np.ndarray]:
+    """Sessions, symbols, raw fields (T, N) with 2 % suspended stock-days, and scores (T, N)."""
+    rng = np.random.default_rng(seed)
+    shape = (sessions, stocks)
+    steps = np.clip(rng.normal(0.0003, 0.02, shape), -0.09, 0.09)
+    close = np.maximum(np.round(15.0 * np.exp(np.cumsum(steps, axis=0) * 0.5), 2), 1.0)
+    opened = np.round(close * (1 + rng.normal(0, 0.004, shape)), 2)
+    fields = {
+        "open": opened,
+        "high": np.maximum(opened, close),
+        "low": np.minimum(opened, close),
+        "close": close,
+        "volume": rng.integers(100_000, 10_000_000, shape).astype(float),
+    }
+    suspended = rng.random(shape) < 0.02
+    suspended[0] = False
+    for values in fields.values():
+        values[suspended] = np.nan
+    days = np.busday_offset("2011-01-04", np.arange(sessions)).astype("datetime64[D]")
+    return days, [f"{600000 + k}.SH" for k in range(stocks)], fields, rng.random(shape)
+
+
+def run_ours(stocks: int, sessions: int) -> dict[str, Any]:
+    """The job on Huice; the clock runs from Cerebro's start until the ledger's tables exist."""
+    import backtrader as bt
+
+    from engine.broker import AShareBroker
+    from engine.market import Market
+
+    days, symbols, fields, scores = arrays(stocks, sessions)
+    market = Market.build(days, symbols, fields)
+
+    class Job(bt.Strategy):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.orders = self.trades = 0
+
+        def notify_order(self, order: Any) -> None:
+            self.orders += 1
+
+        def notify_trade(self, trade: Any) -> None:
+            self.trades += 1
+
+        def next(self) -> None:
+            if (len(self) - 1) % EVERY:
+                return
+            t = len(self) - 1
+            view = market.view(t)
+            usable = np.where(view.traded[-1] > 0, scores[t], -1.0)
+            best = np.argsort(-usable, kind="stable")[:HOLD]
+            self.broker.target_weights({symbols[i]: 1.0 / HOLD for i in best.tolist()}, owner=self)
+
+    cerebro = bt.Cerebro(stdstats=False)
+    cerebro.adddata(market.clock(), name="clock")
+    broker = AShareBroker(market=market, cash=10_000_000.0)
+    cerebro.setbroker(broker)
+    cerebro.addstrategy(Job)
+    gc.collect()
+    began = time.process_time()
+    job = cerebro.run()[0]
+    ledger = broker.ledger
+    frames = (ledger.equity_frame(), ledger.fills_frame(), ledger.positions_frame(), ledger.refusals_frame())
+    cpu = time.process_time() - began
+    return {
+        "cpu": cpu,
+        "orders": len(broker.orders),
+        "order_notices": job.orders,
+        "trade_notices": job.trades,
+        "fills": len(frames[1]),
+        "value": broker.getvalue(),
+    }
+
+
+def run_plain(stocks: int, sessions: int) -> dict[str, Any]:
+    """The job on plain Backtrader, one PandasData per stock."""
+    import backtrader as bt
+    import pandas as pd
+
+    days, symbols, fields, scores = arrays(stocks, sessions)
+    frame = {name: pd.DataFrame(values).ffill().to_numpy() for name, values in fields.items()}
+    index = pd.DatetimeIndex(days.astype("datetime64[ns]"))
+
+    class Job(bt.Strategy):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.orders = self.trades = 0
+
+        def notify_order(self, order: Any) -> None:
+            self.orders += 1
+
+        def notify_trade(self, trade: Any) -> None:
+            self.trades += 1
+
+        def next(self) -> None:
+            if (len(self) - 1) % EVERY:
+                return
+            best = set(np.argsort(-scores[len(self) - 1], kind="stable")[:HOLD].tolist())
+            for k, data in enumerate(self.datas):
+                if k not in best and self.getposition(data).size:
+                    self.close(data)
+            for k in sorted(best):
+                self.order_target_percent(self.datas[k], 1.0 / HOLD)
+
+    gc.collect()
+    began = time.process_time()
+    cerebro = bt.Cerebro(stdstats=False)
+    for k, symbol in enumerate(symbols):
+        table = pd.DataFrame({name: values[:, k] for name, values in frame.items()}, index=index)
+        cerebro.adddata(bt.feeds.PandasData(dataname=table), name=symbol)
+    cerebro.broker.setcash(10_000_000.0)
+    cerebro.broker.setcommission(commission=0.0003)
+    cerebro.addstrategy(Job)
+    job = cerebro.run()[0]
+    return {"cpu": time.process_time() - began, "order_notices": job.orders, "value": cerebro.broker.getvalue()}
+
+
+def measured(side: str, stocks: int, sessions: int) -> dict[str, Any]:
+    """One side in a process of its own, so that neither warms the other."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--one", f"{side}:{stocks}:{sessions}"], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+
+
+@app.command(epilog="Example: python scripts/bench.py --stocks 500 --full")
+def main(
+    stocks: int = typer.Option(500, help="Stocks of the full job."),
+    sessions: int = typer.Option(SESSIONS, help="Sessions of the job."),
+    part: int = typer.Option(60, help="Stocks of the cut-down job on which both sides run."),
+    full: bool = typer.Option(False, help="Run plain Backtrader on the full job too (about a minute at 500 stocks)."),
+    repeat: int = typer.Option(3, help="Runs of our side; the median counts."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object instead of the table."),
+    one: str = typer.Option("", hidden=True),
+) -> None:
+    """Measure ours against plain Backtrader on the same job."""
+    if one:
+        side, count, length = one.split(":")
+        figures = (run_ours if side == "ours" else run_plain)(int(count), int(length))
+        figures["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+        print(json.dumps(figures))
+        return
+    rows = []
+    for size, plain_too in ((part, True), (stocks, full)):
+        ours = sorted((measured("ours", size, sessions) for _ in range(max(1, repeat))), key=lambda row: row["cpu"])
+        mine = ours[len(ours) // 2]
+        plain = measured("plain", size, sessions) if plain_too else None
+        rows.append(
+            {
+                "stocks": size,
+                "sessions": sessions,
+                "ours_cpu_s": round(mine["cpu"], 3),
+                "backtrader_cpu_s": None if plain is None else round(plain["cpu"], 2),
+                "times_as_fast": None if plain is None else round(plain["cpu"] / mine["cpu"], 1),
+                "orders": mine["orders"],
+                "fills": mine["fills"],
+                "order_notices": mine["order_notices"],
+                "trade_notices": mine["trade_notices"],
+                "ours_peak_mb": round(mine["peak_mb"]),
+            }
+        )
+    if as_json:
+        print(json.dumps({"rows": rows}))
+        return
+    heads = list(rows[0])
+    cells = [[("-" if row[head] is None else str(row[head])) for head in heads] for row in rows]
+    widths = [max(len(head), *(len(line[k]) for line in cells)) for k, head in enumerate(heads)]
+    print("  ".join(head.rjust(width) for head, width in zip(heads, widths, strict=True)))
+    for line in cells:
+        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
+    if not full:
+        print(f"plain Backtrader ran on the cut-down job of {part} stocks only; --full runs it on {stocks} too")
+
+
+if __name__ == "__main__":
+    _cli.main_guard(app)
