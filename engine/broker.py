@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import backtrader as bt
 import numpy as np
@@ -32,6 +33,19 @@ if TYPE_CHECKING:
 FILLS = ("next_open", "next_close", "same_close")
 """When a market order trades: the open or the close of the next session, or, for orders issued in
 ``next_open()``, i.e. before the session's close is known, that session's close."""
+
+
+class _Moment(NamedTuple):
+    """When an order is made: session, last known close, Backtrader's date, bar number."""
+
+    t: int
+    known: int
+    date: float
+    bar: int
+
+
+_NONE: list[Trade] = []
+"""No trades to tell of; shared, never changed."""
 
 
 class AShareComm(bt.CommInfoBase):  # type: ignore[misc]
@@ -110,7 +124,7 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         self._cost = np.zeros(columns)  # average price a share held, yuan
         self.held: list[int] = []
         """Stocks held, ascending."""
-        self._held_array = np.zeros(0, dtype=np.int64)
+        self._held_array: np.ndarray | None = None
         self._bought: dict[int, int] = {}
         self.orders: list[Order] = []
         self._submitted: list[Order] = []
@@ -191,7 +205,8 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         for order, trades in notices:
             owner = order.owner
             owner._orderspending.append(order)
-            owner._tradespending.extend(trades)
+            if trades:
+                owner._tradespending.extend(trades)
             if owner.cerebro.p.quicknotify:
                 owner._notify(qorders=[order], qtrades=trades)
 
@@ -292,32 +307,37 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         leaving = [i for i in self.held if i not in wanted]
         concerned = leaving + stocks
         marks = market.mark[t, np.array(concerned, dtype=np.intp)].tolist() if concerned else []
-        sales: list[tuple[int, int, float]] = []
-        buys: list[tuple[int, int, float]] = []
+        sales: list[tuple[int, int, float, float]] = []
+        buys: list[tuple[int, int, float, float]] = []
         for i, price in zip(concerned, marks, strict=True):
             have = int(self.shares[i])
             target = wanted.get(i, 0.0) * value
             if target == 0.0:
                 if have:
-                    sales.append((i, have, 0.0))
+                    sales.append((i, have, 0.0, price))
             elif price != price:  # no close yet: the broker will say NOT_LISTED or SUSPENDED
-                buys.append((i, 1 if not rules.lots else lot_rule(market.boards[i], market.sessions[t]).minimum, target))
+                buys.append((i, self._lot(i, t).minimum, target, price))
             elif target > have * price:
                 size = int((target - have * price) // price)
-                if size:
-                    buys.append((i, size, target))
+                if rules.lots:  # a first purchase below one lot goes out as it is, to be refused with a reason
+                    size = legal_buy(size, self._lot(i, t)) or (0 if have else size)
+                buys.append((i, size, target, price))
             elif target < have * price:
                 size = int((have * price - target) // price)
-                if size:
-                    sales.append((i, size, target))
+                sales.append((i, legal_sell(size, have, self._lot(i, t)) if rules.lots else size, target, price))
+        moment = self._moment()
+        day = 0.0 if rules.unfilled == "drop" else None
         made = []
-        day = 0 if rules.unfilled == "drop" else None
         for sign, entries in ((-1, sales), (1, buys)):
-            for i, size, target in entries:
-                order = self._submit(owner, market.handle(i), sign * size, None, None, None, day, 0, {}, basket=True)
-                if rules.size_at == "fill" and target:
+            for i, size, target, price in entries:
+                if not size:
+                    continue
+                order = self._place(owner, market.handle(i), i, sign * size, moment, price, valid=day)
+                order.basket = True
+                if target and rules.size_at == "fill":
                     order.target = target
                 made.append(order)
+        self._submitted.extend(made)
         return made
 
     def _plain(
@@ -355,11 +375,30 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         valid: Any,
         tradeid: int,
         notes: dict[str, Any],
-        basket: bool = False,
     ) -> Order:
         i = self._stock(data)
         market = self.market
-        clock = market.running
+        symbol = market.symbols[i]
+        shares = int(size)
+        if shares != size and self._exact:
+            raise RuleError(f"{symbol}: {abs(size)} shares were ordered on {self._today()}; whole shares only")
+        if price is not None and not price > 0:
+            raise RuleError(f"{symbol}: a limit price of {price} yuan on {self._today()}; it must be above 0")
+        kind = Order.Market if exectype is None else exectype
+        if kind == Order.Limit and price is None:
+            raise RuleError(f"{symbol}: a limit order on {self._today()} needs price=")
+        moment = self._moment()
+        close = float(market.mark[moment.known, i])
+        order = self._place(owner, data, i, shares, moment, close, kind, price, plimit, self._valid(valid, moment.t), tradeid)
+        for key, note in notes.items():
+            order.info[key] = note
+        if not self._refused_at_once(order, moment.t):
+            self._submitted.append(order)
+        return order
+
+    def _moment(self) -> _Moment:
+        """Where the clock stands, and whether the session's close is still to come."""
+        clock = self.market.running
         t = clock.t
         before_close = clock.closed < t
         if self.p.fill == "same_close" and not before_close:
@@ -367,32 +406,31 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
                 f"an order on {self._today()} came after the close it would fill at: with fill='same_close' issue "
                 "orders in next_open(), before the close is known, or use fill='next_open'"
             )
-        shares = int(size)
-        if shares != size and self._exact:
-            raise RuleError(f"{market.symbols[i]}: {abs(size)} shares were ordered on {self._today()}; whole shares only")
-        if price is not None and not price > 0:
-            raise RuleError(f"{market.symbols[i]}: a limit price of {price} yuan on {self._today()}; it must be above 0")
-        now = float(market.day_numbers[t])
-        close = float(market.mark[t - 1 if before_close and t > 0 else t, i])
-        kind = Order.Market if exectype is None else exectype
-        if kind == Order.Limit and price is None:
-            raise RuleError(f"{market.symbols[i]}: a limit order on {self._today()} needs price=")
-        created = Created(now, shares, price if price else close, plimit, close)
-        order = Order(
-            len(self.orders) + 1, owner, data, i, shares, kind, price, plimit, self._valid(valid, t), tradeid, created
-        )
-        order.day = order.valid == 0.0
-        if order.day:
-            order.valid = now
-        order.broker, order.basket, order.plen, order.comminfo = self, basket, len(clock), self.comminfo[None]
-        for key, note in notes.items():
-            order.info[key] = note
+        return _Moment(t, max(t - 1, 0) if before_close else t, float(self.market.day_numbers[t]), len(clock))
+
+    def _place(
+        self,
+        owner: Any,
+        data: Any,
+        i: int,
+        shares: int,
+        moment: _Moment,
+        close: float,
+        kind: int = Order.Market,
+        price: float | None = None,
+        plimit: float | None = None,
+        valid: float | None = None,
+        tradeid: int = 0,
+    ) -> Order:
+        """Make an order, enter it in the book and notice its submission."""
+        created = Created(moment.date, shares, price if price else close, plimit, close)
+        order = Order(len(self.orders) + 1, owner, data, i, shares, kind, price, plimit, valid, tradeid, created)
+        if valid == 0.0:
+            order.day, order.valid = True, moment.date
+        order.broker, order.plen, order.comminfo = self, moment.bar, self.comminfo[None]
         order.status = Order.Submitted
         self.orders.append(order)
-        self._notice(order)
-        if not basket and self._refused_at_once(order, t):
-            return order
-        self._submitted.append(order)
+        self._notices.append((order.clone(), _NONE))
         return order
 
     def _valid(self, valid: Any, t: int) -> float | None:
@@ -730,20 +768,23 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
             self._trade_refs += 1
             trade = trades[key] = Trade(self._trade_refs, order.data, order.tradeid)
         trade.update(bit.size, bit.price, bit.comm, len(self.market.running), float(self.market.day_numbers[t]))
-        return [trade.clone()] if trade.isclosed or trade.justopened else []
+        if trade.isclosed:  # it will not change again
+            return [trade]
+        return [trade.clone()] if trade.justopened else []
 
     def _remember(self, i: int) -> None:
-        self.held.append(i)
-        self.held.sort()
-        self._held_array = np.array(self.held, dtype=np.int64)
+        insort(self.held, i)
+        self._held_array = None
 
     def _forget(self, i: int) -> None:
         self.held.remove(i)
         self._cost[i] = 0.0
-        self._held_array = np.array(self.held, dtype=np.int64)
+        self._held_array = None
 
     def _mark(self, t: int) -> None:
         held = self._held_array
+        if held is None:
+            held = self._held_array = np.array(self.held, dtype=np.int64)
         shares = self.shares[held]
         marks = self.market.mark[t, held]
         if self._exact:
@@ -759,7 +800,7 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
     # -- refusals and ends ----------------------------------------------------------------------
 
     def _notice(self, order: Order, trades: list[Trade] | None = None) -> None:
-        self._notices.append((order.clone(), trades or []))
+        self._notices.append((order.clone(), _NONE if trades is None else trades))
 
     def _end(self, order: Order, status: int, outcome: str) -> None:
         order.status = status

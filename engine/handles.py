@@ -83,6 +83,12 @@ class Clock(_BulkFeed):
         ones = np.ones(self.p.last - self.p.first + 1)
         return {"open": ones, "high": ones, "low": ones, "close": ones}
 
+    def _tick_fill(self, force: bool = False) -> None:
+        """Nothing trades on the clock: it needs no ticks."""
+
+    def _tick_nullify(self) -> None:
+        """Nothing trades on the clock: it needs no ticks."""
+
     @property
     def t(self) -> int:
         """Index of the current session in the market's panel.

@@ -7,7 +7,7 @@ with the same attributes and methods, so that a basket of a hundred names costs 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import backtrader as bt
 from backtrader.utils import AutoOrderedDict
@@ -96,9 +96,13 @@ class Executed:
         """Fills since the notification before, as a list."""
         return self.bits[self.p1 : self.p2]
 
-    def clone(self) -> Executed:
-        """A snapshot for a notification; marks the fills it is the first to tell of."""
+    def mark(self) -> None:
+        """Note which fills the next notification is the first to tell of."""
         self.p1, self.p2 = self.p2, len(self.bits)
+
+    def clone(self) -> Executed:
+        """A snapshot for a notification."""
+        self.mark()
         twin = Executed.__new__(Executed)
         twin.dt, twin.size, twin.price, twin.value, twin.comm = self.dt, self.size, self.price, self.value, self.comm
         twin.pnl, twin.psize, twin.pprice, twin.remsize = self.pnl, self.psize, self.pprice, self.remsize
@@ -106,32 +110,22 @@ class Executed:
         return twin
 
 
-class Order:
-    """One order of one stock.
+class _Answers:
+    """What a ``bt.Order`` answers, on top of the attributes of :class:`Order`."""
 
-    Attributes
-    ----------
-    ref : int
-        1, 2, 3 ... in the order of submission within a run.
-    data : StockHandle or feed
-        What the strategy named.
-    i : int
-        Index of the stock in the market.
-    size : int
-        Shares asked for, negative for a sale.
-    status : int
-        ``Created`` .. ``Rejected`` as in Backtrader.
-    created, executed : Created, Executed
-    reason : str
-        Why it, or its last part, did not trade; ``""`` if it did.
-    """
+    __slots__ = ()
 
-    __slots__ = (
-        "_info", "basket", "broker", "comm_fen", "comminfo", "created", "data", "day", "exectype", "executed", "i",
-        "oco", "ordtype", "owner", "parent", "plen", "position", "price", "pricelimit", "reason", "ref", "refusal",
-        "size", "status", "target", "tradeid", "trailamount", "trailpercent", "transmit", "triggered", "valid",
-        "value_fen", "wanted",
-    )  # fmt: skip
+    if TYPE_CHECKING:
+        ref: int
+        size: int
+        status: int
+        ordtype: int
+        exectype: int
+        reason: str
+        data: Any
+        broker: Any
+        pricelimit: float | None
+        executed: Executed
 
     Market, Close, Limit, Stop = _Base.Market, _Base.Close, _Base.Limit, _Base.Stop
     StopLimit, StopTrail, StopTrailLimit, Historical = (
@@ -156,61 +150,12 @@ class Order:
     histnotify = False
     dteos = 0.0
 
-    def __init__(
-        self,
-        ref: int,
-        owner: Any,
-        data: Any,
-        i: int,
-        size: int,
-        exectype: int,
-        price: float | None,
-        pricelimit: float | None,
-        valid: float | None,
-        tradeid: int,
-        created: Created,
-    ) -> None:
-        self.ref, self.owner, self.data, self.i, self.size = ref, owner, data, i, size
-        self.exectype, self.price, self.pricelimit, self.valid = exectype, price, pricelimit, valid
-        self.tradeid, self.created, self.executed = tradeid, created, Executed(size)
-        self.ordtype = _Base.Buy if size > 0 else _Base.Sell
-        self.status = _Base.Created
-        self.wanted = abs(size)
-        self.broker = self.comminfo = self.oco = self.parent = self.trailamount = self.trailpercent = None
-        self.transmit, self.triggered, self.position, self.plen = True, False, 0, 0
-        self._info: AutoOrderedDict | None = None
-        self.value_fen: Any = 0  # traded so far, for the commission's minimum
-        self.comm_fen: Any = 0
-        self.reason = ""
-        self.refusal: Any = None  # the ledger's open refusal of this order
-        self.target: float | None = None  # yuan to hold, when sized at the fill
-        self.day = False
-        self.basket = False
-
-    # -- what a bt.Order answers ----------------------------------------------------------------
-
     @property
-    def p(self) -> Order:
+    def p(self) -> Any:
         """Backtrader keeps an order's parameters here; ours are the order's own attributes."""
         return self
 
     params = p
-
-    @property
-    def info(self) -> AutoOrderedDict:
-        """Notes of the user (``addinfo``)."""
-        if self._info is None:
-            self._info = AutoOrderedDict()
-        return self._info
-
-    def addinfo(self, **notes: Any) -> None:
-        """Keep notes with the order."""
-        for key, value in notes.items():
-            self.info[key] = value
-
-    def addcomminfo(self, comminfo: Any) -> None:
-        """Keep the commission scheme with the order."""
-        self.comminfo = comminfo
 
     @property
     def plimit(self) -> float | None:
@@ -254,16 +199,8 @@ class Order:
         """Shares still to trade."""
         return abs(self.executed.remsize)  # type: ignore[arg-type,return-value]
 
-    def clone(self) -> Order:
-        """A snapshot for a notification."""
-        twin = Order.__new__(Order)
-        for name in _COPIED:
-            setattr(twin, name, getattr(self, name))
-        twin.executed = self.executed.clone()
-        return twin
-
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Order) and self.ref == other.ref
+        return isinstance(other, _Answers) and self.ref == other.ref
 
     def __hash__(self) -> int:
         return self.ref
@@ -275,7 +212,113 @@ class Order:
         )
 
 
-_COPIED = tuple(name for name in Order.__slots__ if name != "executed")
+class Order(_Answers):
+    """One order of one stock.
+
+    Attributes
+    ----------
+    ref : int
+        1, 2, 3 ... in the order of submission within a run.
+    data : StockHandle or feed
+        What the strategy named.
+    i : int
+        Index of the stock in the market.
+    size : int
+        Shares asked for, negative for a sale.
+    status : int
+        ``Created`` .. ``Rejected`` as in Backtrader.
+    created, executed : Created, Executed
+    reason : str
+        Why it, or its last part, did not trade; ``""`` if it did.
+    """
+
+    __slots__ = (
+        "_info", "_unfilled", "basket", "broker", "comm_fen", "comminfo", "created", "data", "day", "exectype", "executed", "i",
+        "oco", "ordtype", "owner", "parent", "plen", "position", "price", "pricelimit", "reason", "ref", "refusal",
+        "size", "status", "target", "tradeid", "trailamount", "trailpercent", "transmit", "triggered", "valid",
+        "value_fen", "wanted",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        ref: int,
+        owner: Any,
+        data: Any,
+        i: int,
+        size: int,
+        exectype: int,
+        price: float | None,
+        pricelimit: float | None,
+        valid: float | None,
+        tradeid: int,
+        created: Created,
+    ) -> None:
+        self.ref, self.owner, self.data, self.i, self.size = ref, owner, data, i, size
+        self.exectype, self.price, self.pricelimit, self.valid = exectype, price, pricelimit, valid
+        self.tradeid, self.created, self.executed = tradeid, created, Executed(size)
+        self.ordtype = _Base.Buy if size > 0 else _Base.Sell
+        self.status = _Base.Created
+        self.wanted = abs(size)
+        self.broker = self.comminfo = self.oco = self.parent = self.trailamount = self.trailpercent = None
+        self.transmit, self.triggered, self.position, self.plen = True, False, 0, 0
+        self._info: AutoOrderedDict | None = None
+        self._unfilled: Executed | None = None
+        self.value_fen: Any = 0  # traded so far, for the commission's minimum
+        self.comm_fen: Any = 0
+        self.reason = ""
+        self.refusal: Any = None  # the ledger's open refusal of this order
+        self.target: float | None = None  # yuan to hold, when sized at the fill
+        self.day = False
+        self.basket = False
+
+    @property
+    def info(self) -> AutoOrderedDict:
+        """Notes of the user (``addinfo``)."""
+        if self._info is None:
+            self._info = AutoOrderedDict()
+        return self._info
+
+    def addinfo(self, **notes: Any) -> None:
+        """Keep notes with the order."""
+        for key, value in notes.items():
+            self.info[key] = value
+
+    def addcomminfo(self, comminfo: Any) -> None:
+        """Keep the commission scheme with the order."""
+        self.comminfo = comminfo
+
+    def clone(self) -> OrderNotice:
+        """The order as it stands now, for a notification.
+
+        What an order has executed is copied only while it can still change, and the first two notices
+        (submitted, accepted) share one empty copy.
+        """
+        executed = self.executed
+        if self.status > _Base.Partial:
+            executed.mark()
+        elif not executed.bits:
+            if self._unfilled is None:
+                self._unfilled = executed.clone()
+            executed = self._unfilled
+        else:
+            executed = executed.clone()
+        return OrderNotice(self, self.status, executed, self.reason)
+
+
+class OrderNotice(_Answers):
+    """An order as it stood when a notification was made; answers all that the order answers."""
+
+    __slots__ = ("_order", "executed", "reason", "status")
+
+    def __init__(self, order: Order, status: int, executed: Executed, reason: str) -> None:
+        self._order, self.status, self.executed, self.reason = order, status, executed, reason
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "_order"), name)
+
+    def clone(self) -> OrderNotice:
+        """Itself: it does not change."""
+        return self
 
 
 class Trade:
@@ -356,6 +399,10 @@ class Trade:
     def clone(self) -> Trade:
         """A snapshot for a notification."""
         twin = Trade.__new__(Trade)
-        for name in Trade.__slots__:
-            setattr(twin, name, getattr(self, name))
+        twin.ref, twin.data, twin.tradeid, twin.size, twin.price = self.ref, self.data, self.tradeid, self.size, self.price
+        twin.value, twin.commission, twin.pnl, twin.pnlcomm = self.value, self.commission, self.pnl, self.pnlcomm
+        twin.justopened, twin.isopen, twin.isclosed = self.justopened, self.isopen, self.isclosed
+        twin.baropen, twin.barclose, twin.barlen = self.baropen, self.barclose, self.barlen
+        twin.dtopen, twin.dtclose, twin.long, twin.status = self.dtopen, self.dtclose, self.long, self.status
+        twin.history, twin.historyon = self.history, self.historyon
         return twin

@@ -3,8 +3,8 @@
 pyfolio wants UTC indexes (it drops stress periods in silence otherwise), every position beside a ``cash``
 column (Backtrader's own analyzer hands over two), and signed trades. It prints its tables as HTML, draws a
 histogram of trade times in New York time, and warns about what pandas will change. All of that is dealt with
-here: each sheet runs in a guard of its own, so that one that fails becomes a note; the settings of matplotlib,
-warnings and pyfolio are as before afterwards; figures are closed.
+here: each sheet runs in a guard of its own, so that one that fails becomes a note; the settings of
+matplotlib, warnings and pyfolio are as before afterwards; figures are closed.
 
 Only ``engine.tearsheet`` imports this module, since pyfolio takes more than a second to load.
 """

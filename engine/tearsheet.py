@@ -86,11 +86,19 @@ def _frame(path: Path, name: str) -> pd.DataFrame:
     if not path.is_file():
         if name in NEEDED:
             raise DataError(f"{path.parent} has no {path.name}: the run is incomplete, run it again")
-        return pd.DataFrame({column: [] for column in columns})
+        return _dated(pd.DataFrame({column: [] for column in columns}))
     frame = pd.read_parquet(path)
     for column in columns:
         if column not in frame:
             raise DataError(f"{path} has no column '{column}'; run it again with --force")
+    return _dated(frame)
+
+
+def _dated(frame: pd.DataFrame) -> pd.DataFrame:
+    """One unit for all dates (an empty column has no type of its own): frames are joined on them."""
+    for column in ("date", "decision", "execution"):
+        if column in frame:
+            frame[column] = pd.to_datetime(frame[column]).astype("datetime64[ms]")
     return frame
 
 

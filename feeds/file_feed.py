@@ -70,6 +70,19 @@ class FileFeed:
         """Whether the folder has the file of a small table."""
         return (self.folder / self.file(table)).is_file()
 
+    def require(self, file: str) -> Path:
+        """Path of a file that must be there.
+
+        Raises
+        ------
+        DataError
+            If it is not.
+        """
+        path = self.folder / file
+        if not path.is_file():
+            raise DataError(f"the data folder '{self.folder}' has no file '{file}', which this needs; add it")
+        return path
+
     def read(self, table: str, columns: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """Read a small table.
 
@@ -218,9 +231,7 @@ class FileFeed:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = self.folder / file
-        if not path.is_file():
-            raise DataError(f"there is no file '{file}' in the data folder '{self.folder}'; it is needed here, so add it")
+        path = self.require(file)
         try:
             with pq.ParquetFile(path, read_dictionary=encode) as parquet:
                 present = list(parquet.schema_arrow.names)

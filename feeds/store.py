@@ -259,8 +259,11 @@ def _write_folder(folder: Path, write: Callable[[Path], None]) -> None:
     shutil.rmtree(beside, ignore_errors=True)
     try:
         write(beside)
-        shutil.rmtree(folder, ignore_errors=True)
-        beside.rename(folder)
+        try:
+            beside.rename(folder)
+        except OSError:  # a spoilt folder is in the way
+            shutil.rmtree(folder, ignore_errors=True)
+            beside.rename(folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

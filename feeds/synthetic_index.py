@@ -12,7 +12,7 @@ from feeds.synthetic_prices import Paths
 LARGE, MID, COMPOSITE = "000300", "000905", "000001"
 LARGE_SHARE, MID_SHARE = 0.20, 0.35
 """Members as a share of the stocks listed on the review's cut-off."""
-INCUMBENT = 1.25
+INCUMBENT = 1.12
 """A member's size counts for so much more at a review, which keeps the changes few (the buffer zone)."""
 BASE_LEVEL = 3000.0
 SEASONING = 60  # sessions since listing before a stock may enter

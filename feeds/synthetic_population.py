@@ -260,8 +260,8 @@ def _money(
         "total": total,
         "float": np.where(part >= 1.0, total, np.rint(total * part / 100).astype(np.int64) * 100),
         "beta": np.clip(1.05 + 0.2 * normal[3], 0.5, 1.6),
-        "volatility": 0.0185 * np.exp(0.18 * normal[4]) * (cap / 4e9) ** -0.05,
-        "turnover": np.clip(0.0115 * (cap / 4e9) ** -0.3 * np.exp(0.5 * normal[5]) / part**0.25, 0.0008, 0.06),
+        "volatility": 0.0195 * np.exp(0.18 * normal[4]) * (cap / 4e9) ** -0.05,
+        "turnover": np.clip(0.0115 * (cap / 4e9) ** -0.3 * np.exp(0.65 * normal[5]) / part**0.25, 0.0008, 0.06),
     }
 
 

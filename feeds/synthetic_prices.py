@@ -19,18 +19,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feeds.synthetic_population import CHINEXT, CHINEXT_REFORM, LEAVING, PLAIN, STAR, STAR_ST, Population, Stream
+from feeds.synthetic_population import CHINEXT, CHINEXT_REFORM, LEAVING, PLAIN, STAR, Population, Stream
 
-SIZE_PREMIUM = -0.00022
+SIZE_PREMIUM = -0.00026
 """Return per session and per standard deviation of log market value."""
-REVERSAL = -0.00060
+REVERSAL = -0.00058
 """Return per session and per standard deviation of the return over the past 20 sessions."""
-LOW_TURNOVER = -0.00020
+LOW_TURNOVER = -0.00030
 """Return per session and per standard deviation of the log of the smoothed turnover."""
 
-MARKET_VOLATILITY = 0.0125  # per session; the clustering adds to it
+MARKET_VOLATILITY = 0.0150  # per session
 INDUSTRY_VOLATILITY = 0.0065
-MARKET_DRIFT = 0.00028
+MARKET_DRIFT = 0.00030
+NEWS = 0.012  # share of stock-sessions with news
+NEWS_UP, NEWS_DOWN = 0.060, 0.045  # mean size of good news (three in five) and of bad
+NEWS_MEAN = NEWS * (0.6 * NEWS_UP - 0.4 * NEWS_DOWN)
 FLOOR_YUAN = 1.2  # fair value never falls below
 NO_LIMIT = 1 << 30  # fen
 ST_TEN_PERCENT = np.datetime64("2026-07-06")  # main-board ST moves from 5 % to 10 %
@@ -70,7 +73,7 @@ def market_path(length: int, stream: Stream) -> tuple[np.ndarray, np.ndarray, np
         level[t] = np.sqrt(variance / base)
         busy = 0.985 * busy + 0.05 * bustle[t]
         activity[t] = np.exp(busy) * np.sqrt(level[t])
-        variance = 0.025 * base + 0.075 * shock * shock + 0.9 * variance
+        variance = 0.015 * base + 0.085 * shock * shock + 0.9 * variance
     return returns, level, activity
 
 
@@ -88,7 +91,8 @@ def simulate(people: Population, sessions: np.ndarray, stream: Stream) -> Paths:
     length, count = people.trading.shape
     market, level, activity = market_path(length, stream)
     sector = INDUSTRY_VOLATILITY * stream("sectors").standard_normal((length, people.industry.max() + 1))
-    shocks, bars, trade = stream("shocks"), stream("bars"), stream("turnover")
+    shocks, news, magnet = stream("shocks"), stream("news"), stream("magnet")
+    bars, trade = stream("bars"), stream("turnover")
     out = {name: np.zeros((length, count), np.int32)
            for name in ("open", "high", "low", "close", "preclose", "lots", "mark")}
     out |= {name: np.zeros((length, count), np.int64) for name in ("amount", "total_shares", "float_shares")}
@@ -123,10 +127,12 @@ def simulate(people: Population, sessions: np.ndarray, stream: Stream) -> Paths:
         variance = 0.09 * shock * shock + 0.86 * variance + 0.05 * usual * level[t]
         moved = np.where(t >= people.industry_pos, people.industry[1], people.industry[0])
         move = people.beta * market[t] + sector[t, moved] * level[t] + shock + alpha
+        move += _news(news.random((3, count))) - NEWS_MEAN
         move -= 0.0012 * (people.delisted & (state != PLAIN))
         rows = slice(*jump[t : t + 2])
         np.add.at(move, people.jumps["i"][rows], people.jumps["size"][rows])
-        move = np.clip(move, -0.5, 0.5) * listed
+        rate = _rate(people, state, sessions[t])
+        move = np.clip(_drawn(move, rate / 100.0, magnet.random(count)), -0.5, 0.5) * listed
 
         # -- ex-dates fall on sessions on which the stock trades
         reference = prev
@@ -151,7 +157,7 @@ def simulate(people: Population, sessions: np.ndarray, stream: Stream) -> Paths:
             events.append((np.full(len(ex), t), ex, prev[ex], reference[ex], cash, bonus))
 
         # -- the bar, inside the limits
-        up, down = _limits(people, reference, age, state, sessions[t])
+        up, down = _limits(people, reference, age, rate)
         swing = np.sqrt(variance) + 0.006 * level[t]
         normal = bars.standard_normal((3, count))
         first = value * (1.0 + 0.35 * move + 0.35 * swing * normal[0])
@@ -160,7 +166,7 @@ def simulate(people: Population, sessions: np.ndarray, stream: Stream) -> Paths:
         start = np.clip(np.rint(first * 100), low_open, high_open).astype(np.int64)
         last = np.clip(np.rint(value * 100), down, up).astype(np.int64)
         top, bottom = np.maximum(start, last), np.minimum(start, last)
-        reach = 0.42 * swing * np.abs(normal[1:])
+        reach = 0.48 * swing * np.abs(normal[1:])
         high = np.minimum(np.rint(top * (1.0 + reach[0])).astype(np.int64), up)
         low = np.maximum(np.rint(bottom * (1.0 - reach[1])).astype(np.int64), down)
         sealed = bars.random(count) < 0.3
@@ -209,13 +215,30 @@ def _standard(values: np.ndarray, among: np.ndarray) -> np.ndarray:
     return np.clip(centred / max(spread, 1e-12), -2.5, 2.5)
 
 
-def _limits(
-    people: Population, reference: np.ndarray, age: np.ndarray, state: np.ndarray, session: np.datetime64
-) -> tuple[np.ndarray, np.ndarray]:
-    """Highest and lowest legal price in fen: reference x (1 +- r), half-up."""
+def _news(draw: np.ndarray) -> np.ndarray:
+    """Rare jumps with exponential sizes from uniform draws (3, N): whether, which way, how far."""
+    size = -np.log1p(-draw[2])
+    return np.where(draw[0] < NEWS, np.where(draw[1] < 0.6, NEWS_UP, -NEWS_DOWN) * size, 0.0)
+
+
+def _drawn(move: np.ndarray, limit: np.ndarray, draw: np.ndarray) -> np.ndarray:
+    """Moves that come near a limit are often drawn to it (the magnet effect), up more than down."""
+    risen = (move > 0.65 * limit) & (move < limit) & (draw < 0.6)
+    fallen = (move < -0.75 * limit) & (move > -limit) & (draw < 0.45)
+    return np.where(risen, 1.02 * limit, np.where(fallen, -1.02 * limit, move))
+
+
+def _rate(people: Population, state: np.ndarray, session: np.datetime64) -> np.ndarray:
+    """Ordinary price limit in per cent of the reference, by board, state and date."""
     wide = (people.board == STAR) | ((people.board == CHINEXT) & (session >= CHINEXT_REFORM))
     special = (state != PLAIN) & (state != LEAVING)
-    rate = np.where(wide, 20, np.where(special & (session < ST_TEN_PERCENT), 5, 10))
+    return np.where(wide, 20, np.where(special & (session < ST_TEN_PERCENT), 5, 10))
+
+
+def _limits(
+    people: Population, reference: np.ndarray, age: np.ndarray, rate: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Highest and lowest legal price in fen: reference x (1 +- r), half-up; wider or none for new listings."""
     up, down = half_up_ratio(reference * (100 + rate), 100), half_up_ratio(reference * (100 - rate), 100)
     first = (age == 0) & people.capped_first
     up = np.where(first, half_up_ratio(reference * 144, 100), up)
@@ -231,6 +254,3 @@ def _auction_band(
     first = (age == 0) & people.capped_first
     return (np.where(first, half_up_ratio(reference * 80, 100), down),
             np.where(first, half_up_ratio(reference * 120, 100), up))
-
-
-assert STAR_ST == 2  # the limit table above reads every state between PLAIN and LEAVING as ST

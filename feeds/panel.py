@@ -1,0 +1,260 @@
+"""Builds the panel of a request from a data folder: columns, states, events, names, benchmark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.errors import DataError, nearest
+from engine.market import EVENT_COLUMNS, LISTED_LONG_AGO, Market
+from feeds import benchmark, schema
+from feeds.file_feed import BarTarget, FileFeed
+from feeds.universe import Memberships, Universe, memberships
+
+if TYPE_CHECKING:
+    from feeds.store import Request
+
+_LONG_AGO = 250
+"""Sessions before the panel after which the exact age of a stock matters no more."""
+
+_DAY_MARK = re.compile(r"^(?:XD|XR|DR|[NC](?=S?\*?ST|[^A-Za-z*]))")
+_LISTED_MOST = 5
+"""Symbols that an error message names."""
+
+
+def build_panel(
+    feed: FileFeed,
+    calendar: np.ndarray,
+    first: int,
+    last: int,
+    request: Request,
+    digests: Mapping[str, str],
+    fingerprint: str,
+) -> Market:
+    """Read the tables and build the market.
+
+    Parameters
+    ----------
+    feed : FileFeed
+    calendar : ndarray of datetime64[D]
+        All sessions.
+    first, last : int
+        Indices of the panel's first and last session in ``calendar``.
+    request : Request
+    digests : mapping of str to str
+        SHA-256 of each file read.
+    fingerprint : str
+        The hash over them.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As :func:`feeds.store.open_market`.
+    """
+    sessions = calendar[first : last + 1]
+    levels = benchmark.price_levels(feed, request.benchmark, sessions) if request.benchmark else None
+    index = memberships(feed, request.universe.code, "universe") if request.universe.kind == "index" else None
+    weighed: Memberships | None = None
+    if request.benchmark and request.benchmark_kind == "total-return":
+        weighed = memberships(feed, request.benchmark, "total-return benchmark")
+    securities = feed.read("securities")
+    present = feed.symbols_with_bars(sessions[0], sessions[-1])
+    symbols = _columns(request, index, sessions, present, set(securities["symbol"].tolist()))
+    panel = BarTarget(symbols, [*schema.BAR_NUMBERS, "st"])
+    targets = [panel]
+    if weighed is not None:
+        inside, known = set(symbols), set(present)
+        others = [s for s in weighed.members(sessions[0], sessions[-1]) if s in known and s not in inside]
+        targets.append(BarTarget(others, ["close", "float_shares"]))
+    feed.read_bars(calendar, first, last, targets)
+    raw = panel.arrays
+    raw["turnover"] /= 100.0
+
+    rights = feed.read("ex_rights_events")
+    info: dict[str, Any] = {
+        "universe": request.universe.name,
+        "coverage": 1.0,
+        "files": {name: digest[:16] for name, digest in sorted(digests.items())},
+    }
+    member: np.ndarray | None = None
+    if index is not None:
+        member = index.mask(sessions, symbols)
+        info["coverage"] = _coverage(index, sessions, symbols)
+    elif request.universe.kind == "symbols":
+        chosen = set(request.universe.symbols)
+        member = np.tile(np.array([symbol in chosen for symbol in symbols], np.uint8), (len(sessions), 1))
+        info["coverage"] = len(chosen & set(symbols)) / len(chosen)
+    series: dict[str, np.ndarray] = {}
+    if levels is not None:
+        series, info["benchmark"] = _benchmark(request, sessions, levels, weighed, targets, rights, calendar)
+    if feed.exists("cn_gov_bond_10y"):
+        series["risk_free_10y"] = benchmark.bond_yield(feed, sessions)
+    last_session, delisted = _departures(feed, securities, sessions, symbols)
+    return Market.build(
+        sessions,
+        symbols,
+        raw,
+        list_age=_list_age(securities, calendar, first, symbols),
+        last_session=last_session,
+        delisted=delisted,
+        member=member,
+        events=_events(rights, sessions, symbols, calendar),
+        names=_names(feed, sessions[-1], symbols),
+        series=series,
+        calendar=calendar,
+        info=info,
+        fingerprint=fingerprint,
+    )
+
+
+def _columns(
+    request: Request, index: Memberships | None, sessions: np.ndarray, present: Sequence[str], known: set[str]
+) -> list[str]:
+    """Symbols of the panel, sorted: those of the universe that have bars, and the extra ones."""
+    universe: Universe = request.universe
+    asked = universe.symbols if universe.kind == "symbols" else ()
+    for symbol in (*asked, *request.extra):
+        if symbol not in known:
+            raise DataError(f"securities.parquet does not list {symbol}; {nearest(symbol, _alike(symbol, known))}")
+    with_bars = set(present)
+    for symbol in request.extra:
+        if symbol not in with_bars:
+            raise DataError(f"{symbol} has no bar from {sessions[0]} to {sessions[-1]}; leave it out or move the dates")
+    unlisted = sorted(with_bars - known)
+    if index is not None:
+        chosen = with_bars.intersection(index.members(sessions[0], sessions[-1]))
+    else:
+        chosen = with_bars if universe.kind == "all" else with_bars.intersection(asked)
+    if not chosen:
+        raise DataError(f"no stock of universe '{universe.name}' has bars from {sessions[0]} to {sessions[-1]}; move the dates")
+    symbols = sorted(chosen | set(request.extra))
+    lost = [symbol for symbol in unlisted if symbol in set(symbols)]
+    if lost:
+        raise DataError(
+            f"securities.parquet does not list {', '.join(lost[:_LISTED_MOST])}, which daily_bars holds; add the rows"
+        )
+    return symbols
+
+
+def _alike(symbol: str, known: set[str]) -> list[str]:
+    """Symbols worth suggesting for one that is not known."""
+    return sorted(other for other in known if other[:3] == symbol[:3]) [:2000] or sorted(known)[:_LISTED_MOST]
+
+
+def _coverage(index: Memberships, sessions: np.ndarray, symbols: Sequence[str]) -> float:
+    """Mean over sessions of the share of members that have a column."""
+    everyone = index.members(sessions[0], sessions[-1])
+    mask = index.mask(sessions, everyone)
+    columns = set(symbols)
+    there = mask[:, np.array([symbol in columns for symbol in everyone])].sum(axis=1, dtype=np.int64)
+    listed = mask.sum(axis=1, dtype=np.int64)
+    some = listed > 0
+    return float(np.mean(there[some] / listed[some])) if some.any() else 0.0
+
+
+def _benchmark(
+    request: Request,
+    sessions: np.ndarray,
+    levels: np.ndarray,
+    weighed: Memberships | None,
+    targets: Sequence[BarTarget],
+    rights: Mapping[str, np.ndarray],
+    calendar: np.ndarray,
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    about: dict[str, Any] = {"code": request.benchmark, "kind": request.benchmark_kind}
+    if weighed is None:
+        return {"benchmark": levels, "benchmark_price": levels}, about
+    wanted = set(weighed.members(sessions[0], sessions[-1]))
+    symbols: list[str] = []
+    parts: dict[str, list[np.ndarray]] = {"close": [], "float_shares": []}
+    for target in targets:
+        columns = [i for i, symbol in enumerate(target.symbols) if symbol in wanted]
+        symbols += [target.symbols[i] for i in columns]
+        for name, blocks in parts.items():
+            blocks.append(target.arrays[name][:, columns])
+    close, float_shares = (np.hstack(parts[name]) for name in ("close", "float_shares"))
+    events = _events(rights, sessions, symbols, calendar)
+    yields = benchmark.dividend_yields(weighed.mask(sessions, symbols), close, float_shares, events)
+    about["coverage"] = _coverage(weighed, sessions, symbols)
+    about["dividend_yield"] = benchmark.annual_yield(sessions, yields)
+    return {"benchmark": benchmark.total_return(levels, yields), "benchmark_price": levels}, about
+
+
+def _list_age(
+    securities: Mapping[str, np.ndarray], calendar: np.ndarray, first: int, symbols: Sequence[str]
+) -> np.ndarray:
+    """Trading days of each stock before the panel, int32 (N,); 0 for those that list inside."""
+    begin = calendar[first]
+    listed = np.where(np.isnat(securities["list_date"]), securities["first_bar"], securities["list_date"])
+    row = {symbol: k for k, symbol in enumerate(securities["symbol"].tolist())}
+    days = listed[[row[symbol] for symbol in symbols]]
+    sessions = first - np.searchsorted(calendar, days)
+    # Before the calendar begins weekdays stand for sessions; with their holidays they count a little high.
+    weekdays = np.busday_count(np.minimum(days, calendar[0]), calendar[0])
+    age = np.maximum(sessions, 0) + weekdays
+    return np.where(days >= begin, 0, np.where(age > _LONG_AGO, LISTED_LONG_AGO, age)).astype(np.int32)
+
+
+def _departures(
+    feed: FileFeed, securities: Mapping[str, np.ndarray], sessions: np.ndarray, symbols: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Last listed session of each stock, int32 (N,), and whether it leaves the market then.
+
+    A stock whose bars stop is delisted, unless ``suspensions`` says that it is still suspended.
+    """
+    halts = feed.read("suspensions", ["symbol", "end"])
+    suspended = set(halts["symbol"][np.isnat(halts["end"])].tolist())
+    row = {symbol: k for k, symbol in enumerate(securities["symbol"].tolist())}
+    at = np.array([row[symbol] for symbol in symbols])
+    last_bar = securities["last_bar"][at]
+    halted = np.array([symbol in suspended for symbol in symbols])
+    delisted = ~securities["active_at_end"][at] & (last_bar < sessions[-1]) & ~halted
+    index = np.searchsorted(sessions, last_bar, side="right") - 1
+    return np.where(delisted, index, len(sessions) - 1).astype(np.int32), delisted
+
+
+def _events(
+    rights: Mapping[str, np.ndarray], sessions: np.ndarray, symbols: Sequence[str], calendar: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Ex-dates of ``symbols`` inside the panel, sorted by session and stock."""
+    column = {symbol: i for i, symbol in enumerate(symbols)}
+    i = np.array([column.get(symbol, -1) for symbol in rights["symbol"].tolist()], dtype=np.int64)
+    days = rights["ex_date"]
+    bad = (i >= 0) & ~np.isin(days, calendar) & ~((days < calendar[0]) | (days > calendar[-1]))
+    if bad.any():
+        k = int(np.argmax(bad))
+        raise DataError(
+            f"ex_rights_events.parquet: the ex_date {days[k]} of {rights['symbol'][k]} is no session of "
+            "calendar.parquet; mend the row or the calendar"
+        )
+    keep = np.flatnonzero((i >= 0) & (days >= sessions[0]) & (days <= sessions[-1]))
+    t = np.searchsorted(sessions, days[keep])
+    order = np.lexsort((i[keep], t))
+    keep = keep[order]
+    numbers = {name: rights["cash_per_share_est" if name == "cash" else name][keep] for name in EVENT_COLUMNS[2:]}
+    return {"t": t[order].astype(np.int64), "i": i[keep], **numbers}
+
+
+def _names(feed: FileFeed, end: np.datetime64, symbols: Sequence[str]) -> dict[str, str]:
+    """Last name of each symbol on or before ``end``, without the marks of single days.
+
+    On an ex-date the exchange writes XD before a name and cuts its end off to make room, so the last
+    unmarked name is taken where it begins with what is left.
+    """
+    if not feed.exists("name_history"):
+        return {}
+    table = feed.read("name_history")
+    wanted = set(symbols)
+    order = np.argsort(table["start_date"], kind="stable")
+    order = order[table["start_date"][order] <= end]
+    names: dict[str, str] = {}
+    for symbol, name in zip(table["symbol"][order].tolist(), table["name"][order].tolist(), strict=True):
+        if symbol not in wanted or name is None:
+            continue
+        plain = _DAY_MARK.sub("", name)
+        if plain == name or not names.get(symbol, "").startswith(plain):
+            names[symbol] = plain
+    return {symbol: names[symbol] for symbol in symbols if symbol in names}
