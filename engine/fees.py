@@ -275,7 +275,7 @@ class DayFees:
 
 def _scaled(number: float, scale: int) -> int:
     """``number`` x ``scale`` as an integer, half-up on the number's decimal form."""
-    return int((Decimal(repr(number)) * scale).to_integral_value(ROUND_HALF_UP))
+    return int((Decimal(repr(float(number))) * scale).to_integral_value(ROUND_HALF_UP))
 
 
 # -- models without dates ---------------------------------------------------------------------------

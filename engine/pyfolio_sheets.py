@@ -137,11 +137,9 @@ def render(frames: Inputs, names: dict[str, str]) -> list[Sheet]:
         try:
             tables = _Tables()
             with _plotting(tables) as font:
-                labels = (
-                    {code: f"{code} {names[code]}" for code in frames.positions if names.get(code)}
-                    if font
-                    else {}
-                )
+                # "$" would start a formula in matplotlib's text.
+                named = {code: f"{code} {names[code]}".replace("$", r"\$") for code in names if names[code]}
+                labels = {code: named[code] for code in frames.positions if code in named} if font else {}
                 renamed = frames._replace(positions=frames.positions.rename(columns=labels))
                 return [_guarded(title, draw, renamed, tables) for title, draw in sheets]
         except ImportError as error:

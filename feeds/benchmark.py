@@ -5,9 +5,15 @@ account that holds them is paid. The total return of session t is
 
     price[t] / price[t-1] - 1 + sum over members with a cash dividend on t of w_i * cash_i / prev_close_i
 
-with w_i the member's share of the float market value (float shares x last close) at the close of t-1
-among the members that have bars. Bonus shares need nothing: the publisher adjusts the divisor for them.
-Dividends count before tax, as in the publishers' own total-return indices.
+with w_i the weight of the member at the close of t-1 among the members that have bars. Bonus shares need
+nothing: the publisher adjusts the divisor for them. Dividends count before tax, as in the publishers' own
+total-return indices.
+
+The publisher weighs by free float, which the data do not have: ``float_shares`` counts the state's
+tradable blocks, so that banks and oil would weigh several times too much. Weights are therefore
+proportional to (float shares x close) ** 0.7: over 2011-2020 this follows the published CSI 300 best (the
+members' price return deviates by 2.5 % a year against 4.6 % with the exponent 1) and costs the CSI 500
+nothing (1.3 % against 1.2 %). Only price levels were used to choose it, no dividends.
 """
 
 from __future__ import annotations
@@ -21,6 +27,9 @@ from engine.errors import ConfigError, DataError, nearest
 from feeds.file_feed import FileFeed
 
 KINDS = ("total-return", "price")
+
+SIZE_EXPONENT = 0.7
+"""Exponent of the float market value in a member's weight (see above); 1 is plain float weighting."""
 
 _DAYS_A_YEAR = 365.25
 
@@ -43,7 +52,9 @@ def price_levels(feed: FileFeed, code: str, sessions: np.ndarray) -> np.ndarray:
     table = feed.read("index_daily")
     rows = np.flatnonzero(table["index_code"] == code)
     if not len(rows):
-        raise ConfigError(f"the data have no index '{code}' for a benchmark; {nearest(code, table['index_code'])}")
+        raise ConfigError(
+            f"the data have no index '{code}' for a benchmark; {nearest(code, table['index_code'])}"
+        )
     days, close = table["date"][rows], table["close"][rows]
     order = np.argsort(days, kind="stable")
     days, close = days[order], close[order]
@@ -55,8 +66,8 @@ def price_levels(feed: FileFeed, code: str, sessions: np.ndarray) -> np.ndarray:
     for mask, words in ((bad, "is not above zero"), (missing, "is missing")):
         if mask.any():
             raise DataError(
-                f"index_daily.parquet: the close of index {code} on {sessions[int(np.argmax(mask))]} {words}; "
-                "add the row or choose another benchmark"
+                f"index_daily.parquet: the close of index {code} on {sessions[int(np.argmax(mask))]} "
+                f"{words}; add the row or choose another benchmark"
             )
     return levels
 
@@ -82,9 +93,9 @@ def dividend_yields(
         Fractions of the index's value at the close before.
     """
     yields = np.zeros(len(close))
-    value = np.nan_to_num(_carried(close * float_shares))
+    value = np.nan_to_num(_carried(close * float_shares)) ** SIZE_EXPONENT
     total = np.zeros(len(close))
-    total[1:] = np.einsum("tm,tm->t", value[:-1], member[1:])
+    total[1:] = (value[:-1] * member[1:]).sum(axis=1)
     columns = [events[name].tolist() for name in ("t", "i", *Event._fields[1:])]
     for t, i, *numbers in zip(*columns, strict=True):
         event = Event(i, *numbers)
@@ -126,11 +137,12 @@ def bond_yield(feed: FileFeed, sessions: np.ndarray) -> np.ndarray:
     days, rate = table["date"][known], table["yield_pct"][known] / 100.0
     order = np.argsort(days, kind="stable")
     place = np.searchsorted(days[order], sessions, side="right") - 1
-    return np.where(place >= 0, rate[order][np.maximum(place, 0)], np.nan) if len(days) else np.full(len(sessions), np.nan)
+    return np.concatenate([rate[order], [np.nan]])[place]  # place -1, before the first, is the NaN
 
 
 def _carried(values: np.ndarray) -> np.ndarray:
     """Each NaN replaced by the last number of its column."""
-    last = np.where(np.isnan(values), 0, np.arange(len(values))[:, None])
-    np.maximum.accumulate(last, axis=0, out=last)
-    return np.asarray(np.take_along_axis(values, last, axis=0))
+    out = values.copy()
+    for t in range(1, len(out)):
+        np.copyto(out[t], out[t - 1], where=np.isnan(out[t]))
+    return out

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.errors import DataError
 from engine.boards import check_symbol
+from engine.errors import DataError
 from feeds import schema
 
 if TYPE_CHECKING:
@@ -171,7 +171,8 @@ class FileFeed:
         for target in targets:
             shape = (rows, len(target.symbols))
             target.arrays = {
-                name: np.zeros(shape, np.uint8) if name == "st" else np.full(shape, np.nan) for name in target.fields
+                name: np.zeros(shape, np.uint8) if name == "st" else np.full(shape, np.nan)
+                for name in target.fields
             }
         wanted = {"is_st" if name == "st" else name for target in targets for name in target.fields}
         names = [name for name in schema.TABLES["daily_bars"] if name in wanted or name in ("date", "symbol")]
@@ -179,7 +180,13 @@ class FileFeed:
             self._scatter_year(year, names, calendar, first, rows, targets)
 
     def _scatter_year(
-        self, year: int, names: list[str], calendar: np.ndarray, first: int, rows: int, targets: Sequence[BarTarget]
+        self,
+        year: int,
+        names: list[str],
+        calendar: np.ndarray,
+        first: int,
+        rows: int,
+        targets: Sequence[BarTarget],
     ) -> None:
         file = self.bar_file(year)
         table = self._bars(year, names)
@@ -248,7 +255,7 @@ class FileFeed:
 
 
 def _year(day: np.datetime64) -> int:
-    return int(np.datetime64(day, "Y").astype(np.int64)) + 1970
+    return int(day.astype("datetime64[Y]").astype(np.int64)) + 1970
 
 
 def _days(column: pa.ChunkedArray) -> np.ndarray:
@@ -270,7 +277,9 @@ def _check_code(file: str, symbol: Any) -> None:
     try:
         check_symbol(symbol)
     except Exception as error:
-        raise DataError(f"{file}: column 'symbol' holds '{symbol}', which is no A-share code such as 600519.SH; mend it") from error
+        raise DataError(
+            f"{file}: column 'symbol' holds '{symbol}', which is no A-share code such as 600519.SH; mend it"
+        ) from error
 
 
 def _session_rows(
@@ -281,9 +290,9 @@ def _session_rows(
     offset = days - new_year
     numbers = calendar.astype(np.int64) - new_year
     inside = (numbers >= 0) & (numbers < 366) & (calendar < np.datetime64(f"{year + 1}-01-01"))
-    row_at = np.full(367, -1, dtype=np.int64)  # the last entry stands for dates outside the year
-    row_at[numbers[inside]] = np.flatnonzero(inside)
-    rows = row_at[np.where((offset >= 0) & (offset < 366), offset, 366)]
+    row_at = np.full(368, -1, dtype=np.int64)  # the first and last entry stand for dates outside the year
+    row_at[numbers[inside] + 1] = np.flatnonzero(inside)
+    rows = row_at[np.clip(offset + 1, 0, 367)]
     bad = rows < 0
     if bad.any():
         symbol, date = locate(int(np.argmax(bad)))

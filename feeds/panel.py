@@ -118,30 +118,38 @@ def _columns(
     asked = universe.symbols if universe.kind == "symbols" else ()
     for symbol in (*asked, *request.extra):
         if symbol not in known:
-            raise DataError(f"securities.parquet does not list {symbol}; {nearest(symbol, _alike(symbol, known))}")
+            raise DataError(
+                f"securities.parquet does not list {symbol}; {nearest(symbol, _alike(symbol, known))}"
+            )
     with_bars = set(present)
     for symbol in request.extra:
         if symbol not in with_bars:
-            raise DataError(f"{symbol} has no bar from {sessions[0]} to {sessions[-1]}; leave it out or move the dates")
+            raise DataError(
+                f"{symbol} has no bar from {sessions[0]} to {sessions[-1]}; leave it out or move the dates"
+            )
     unlisted = sorted(with_bars - known)
     if index is not None:
         chosen = with_bars.intersection(index.members(sessions[0], sessions[-1]))
     else:
         chosen = with_bars if universe.kind == "all" else with_bars.intersection(asked)
     if not chosen:
-        raise DataError(f"no stock of universe '{universe.name}' has bars from {sessions[0]} to {sessions[-1]}; move the dates")
+        raise DataError(
+            f"no stock of universe '{universe.name}' has bars from {sessions[0]} to {sessions[-1]}; "
+            "move the dates"
+        )
     symbols = sorted(chosen | set(request.extra))
     lost = [symbol for symbol in unlisted if symbol in set(symbols)]
     if lost:
         raise DataError(
-            f"securities.parquet does not list {', '.join(lost[:_LISTED_MOST])}, which daily_bars holds; add the rows"
+            f"securities.parquet does not list {', '.join(lost[:_LISTED_MOST])}, which daily_bars holds; "
+            "add the rows"
         )
     return symbols
 
 
 def _alike(symbol: str, known: set[str]) -> list[str]:
     """Symbols worth suggesting for one that is not known."""
-    return sorted(other for other in known if other[:3] == symbol[:3]) [:2000] or sorted(known)[:_LISTED_MOST]
+    return sorted(other for other in known if other[:3] == symbol[:3])[:2000] or sorted(known)[:_LISTED_MOST]
 
 
 def _coverage(index: Memberships, sessions: np.ndarray, symbols: Sequence[str]) -> float:
@@ -234,7 +242,9 @@ def _events(
     t = np.searchsorted(sessions, days[keep])
     order = np.lexsort((i[keep], t))
     keep = keep[order]
-    numbers = {name: rights["cash_per_share_est" if name == "cash" else name][keep] for name in EVENT_COLUMNS[2:]}
+    numbers = {
+        name: rights["cash_per_share_est" if name == "cash" else name][keep] for name in EVENT_COLUMNS[2:]
+    }
     return {"t": t[order].astype(np.int64), "i": i[keep], **numbers}
 
 

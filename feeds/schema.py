@@ -233,7 +233,13 @@ def check_bars(file: str, values: Mapping[str, np.ndarray], locate: Locate) -> N
             bad = ~((values[name] > 0) & (values[name] < np.inf))
             if bad.any():
                 fail(bad, name, value(name), "it must be a number above zero: mend the row or leave it out")
-    for upper, lower in (("high", "open"), ("high", "close"), ("high", "low"), ("open", "low"), ("close", "low")):
+    for upper, lower in (
+        ("high", "open"),
+        ("high", "close"),
+        ("high", "low"),
+        ("open", "low"),
+        ("close", "low"),
+    ):
         if upper in values and lower in values:
             bad = values[upper] < values[lower]
             if bad.any():

@@ -74,12 +74,16 @@ class Request:
     @property
     def needs_members(self) -> bool:
         """Whether dated memberships are read."""
-        return self.universe.kind == "index" or (bool(self.benchmark) and self.benchmark_kind == "total-return")
+        return self.universe.kind == "index" or (
+            bool(self.benchmark) and self.benchmark_kind == "total-return"
+        )
 
 
 def cache_folder(cache: Path | None = None) -> Path:
     """The folder of caches: the argument, else ``HUICE_CACHE``, else ``.huice/cache`` here."""
-    return Path(cache) if cache is not None else Path(os.environ.get("HUICE_CACHE") or Path(".huice") / "cache")
+    return (
+        Path(cache) if cache is not None else Path(os.environ.get("HUICE_CACHE") or Path(".huice") / "cache")
+    )
 
 
 def open_market(
@@ -139,7 +143,12 @@ def open_market(
     calendar = feed.calendar()
     first, last, base = _span(feed, calendar, _day(start, "start"), _day(end, "end"), lookback)
     request = Request(
-        asked, extra, str(calendar[first]), str(calendar[last]), index_code(benchmark) if benchmark else "", benchmark_kind
+        asked,
+        extra,
+        str(calendar[first]),
+        str(calendar[last]),
+        index_code(benchmark) if benchmark else "",
+        benchmark_kind,
     )
     digests = _digests(feed, request, place)
     whole = fingerprint(digests)
@@ -166,7 +175,11 @@ def _day(value: dt.date | str | None, name: str) -> np.datetime64 | None:
 
 
 def _span(
-    feed: FileFeed, calendar: np.ndarray, start: np.datetime64 | None, end: np.datetime64 | None, lookback: int
+    feed: FileFeed,
+    calendar: np.ndarray,
+    start: np.datetime64 | None,
+    end: np.datetime64 | None,
+    lookback: int,
 ) -> tuple[int, int, int | None]:
     """Indices in ``calendar`` of the panel's first and last session and of the base day."""
     if start is not None and end is not None and end < start:
@@ -180,14 +193,18 @@ def _span(
     high = stop if end is None else min(int(np.searchsorted(calendar, end, side="right")) - 1, stop)
     if low > high:
         asked = f"from {calendar[0] if start is None else start} to {calendar[-1] if end is None else end}"
-        held = f"they hold {calendar[begin]} to {calendar[stop]}" if begin <= stop else "their calendar ends before their bars"
+        held = (
+            f"they hold {calendar[begin]} to {calendar[stop]}"
+            if begin <= stop
+            else "their calendar ends before their bars"
+        )
         raise DataError(f"the data have no trading session {asked}; {held}")
     if start is None:
         return begin, high, None
     if low == begin:
         raise DataError(
-            f"start {start} leaves no session before it, which the account needs as its base day: the data begin on "
-            f"{calendar[begin]}; start on {calendar[min(begin + 1, stop)]} or later"
+            f"start {start} leaves no session before it, which the account needs as its base day: the data "
+            f"begin on {calendar[begin]}; start on {calendar[min(begin + 1, stop)]} or later"
         )
     early = max(begin, low - 1 - max(0, int(lookback)) - MARGIN)
     year = calendar[early].astype("datetime64[Y]").astype("datetime64[D]")
@@ -274,7 +291,11 @@ def _folder_of(data: str, place: Path) -> Path:
 
     if not is_spec(data):
         folder = Path(data)
-        if not folder.is_dir() and os.sep not in data and nearest(data.partition(":")[0], [SCHEME]).startswith("did"):
+        if (
+            not folder.is_dir()
+            and os.sep not in data
+            and nearest(data.partition(":")[0], [SCHEME]).startswith("did")
+        ):
             raise DataError(f"there is no data folder '{data}'; did you mean '{SCHEME}'?")
         return folder
     config = parse_spec(data)

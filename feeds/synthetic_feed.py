@@ -1,7 +1,7 @@
 """The embedded synthetic market: an A-share market made from a seed, in the tables of the real data.
 
-:func:`write_synthetic` draws who is listed (:mod:`feeds.synthetic_population`), lets prices run
-session by session under the exchange's rules (:mod:`feeds.synthetic_prices`), forms the indices
+:func:`write_synthetic` draws who is listed and what will happen to whom
+(:mod:`feeds.synthetic_population`, :mod:`feeds.synthetic_schedules`), lets prices run session by session under the exchange's rules (:mod:`feeds.synthetic_prices`), forms the indices
 (:mod:`feeds.synthetic_index`) and writes the Parquet files (:mod:`feeds.synthetic_tables`).
 
 Names are invented on purpose (the sexagenary cycle plus an industry, "甲子银行"), so nobody takes a
@@ -21,9 +21,6 @@ from engine.errors import ConfigError, DataError, nearest
 
 SCHEME = "synthetic"
 """Word that begins a data spec of this feed."""
-
-VERSION = 1
-"""Raise it when the same arguments give other bytes: caches of a synthetic market key on it."""
 
 EARLIEST = dt.date(1997, 1, 1)
 """Before the ten-per-cent limit of 1996-12-16 the model's rules do not hold."""
@@ -57,11 +54,13 @@ class SyntheticConfig:
 
     def __post_init__(self) -> None:
         if not 2 <= self.stocks <= MOST_STOCKS:
-            raise ConfigError(f"stocks={self.stocks} is out of range; a synthetic market has 2 to {MOST_STOCKS}")
+            raise ConfigError(f"stocks={self.stocks} is out of range; choose from 2 to {MOST_STOCKS}")
         if self.seed < 0:
             raise ConfigError(f"seed={self.seed} is negative; use a whole number from 0 on")
         if self.start < EARLIEST:
-            raise ConfigError(f"start={self.start} is too early; a synthetic market begins on {EARLIEST} or later")
+            raise ConfigError(
+                f"start={self.start} is too early for a synthetic market; choose {EARLIEST} or later"
+            )
         if self.start >= self.end:
             raise ConfigError(f"start={self.start} is not before end={self.end}; give start before end")
 
@@ -88,7 +87,7 @@ def parse_spec(text: str) -> SyntheticConfig:
     """
     head, _, tail = text.strip().partition(":")
     if head != SCHEME:
-        raise ConfigError(f"'{text}' is no synthetic market; write '{SCHEME}' or '{SCHEME}:stocks=500,seed=1'")
+        raise ConfigError(f"'{text}' is no synthetic market; write '{SCHEME}:stocks=500,seed=1'")
     known = {f.name: f.type for f in fields(SyntheticConfig)}
     values: dict[str, int | dt.date] = {}
     for part in filter(None, (piece.strip() for piece in tail.split(","))):
@@ -173,12 +172,17 @@ def write_synthetic(
     from feeds.synthetic_prices import simulate
     from feeds.synthetic_tables import write_tables
 
-    config = SyntheticConfig(seed=seed, stocks=stocks, start=_as_date(start, "start"), end=_as_date(end, "end"))
+    config = SyntheticConfig(
+        seed=seed, stocks=stocks, start=_as_date(start, "start"), end=_as_date(end, "end")
+    )
     known = exchange_sessions(config.end)
     first = int(np.searchsorted(known, np.datetime64(config.start, "D")))
     sessions = known[first:]
     if len(sessions) < 2:
-        raise DataError(f"{config.start} to {config.end} holds {len(sessions)} sessions; a market needs two or more")
+        raise DataError(
+            f"{config.start} to {config.end} has {len(sessions)} sessions and a market needs two; "
+            "choose a longer span"
+        )
     streams = Streams(config.seed)
     people = draw_population(config.stocks, sessions, known[:first], streams)
     paths = simulate(people, sessions, streams)

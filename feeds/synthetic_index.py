@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feeds.synthetic_population import PLAIN, Population
+from feeds.synthetic_population import Population
 from feeds.synthetic_prices import Paths
+from feeds.synthetic_schedules import PLAIN
 
 LARGE, MID, COMPOSITE = "000300", "000905", "000001"
 LARGE_SHARE, MID_SHARE = 0.20, 0.35
@@ -23,8 +24,10 @@ COMPOSITE_FROM = 11  # a new stock enters the composite on its eleventh later se
 class Indices:
     """Membership as intervals and levels as series."""
 
-    spells: dict[str, np.ndarray]  # index_code, i, in_date, out_date, in_announced, out_announced (NaT if open)
-    levels: dict[str, dict[str, np.ndarray]]  # by index code: open, high, low, close (points), volume (shares), (T,)
+    spells: dict[str, np.ndarray]
+    """Columns index_code, i, in_date, out_date, in_announced, out_announced (NaT while still in)."""
+    levels: dict[str, dict[str, np.ndarray]]
+    """By index code: open, high, low, close (points) and volume (shares), each (T,)."""
 
 
 def form_indices(people: Population, paths: Paths, sessions: np.ndarray, before: np.ndarray) -> Indices:
@@ -43,17 +46,20 @@ def form_indices(people: Population, paths: Paths, sessions: np.ndarray, before:
     reviews = {name: column[first:] for name, column in reviews.items()}
     effective = np.searchsorted(sessions, reviews["effective"])
     cutoff = np.searchsorted(sessions, reviews["announced"])
-    value = paths.mark.astype(np.float64) * paths.float_shares  # fen
+    value = paths.mark.astype(np.float64) * paths.float_shares  # fen, at each close
+    opening = paths.preclose[0].astype(np.float64) * people.float_shares  # at the close before the panel
     chosen = {code: np.zeros((len(effective), len(people.symbols)), bool) for code in (LARGE, MID)}
     for k, a in enumerate(cutoff):
-        chosen[LARGE][k], chosen[MID][k] = _select(people, value, int(a), chosen, k)
+        chosen[LARGE][k], chosen[MID][k] = _select(people, value, opening, int(a), chosen, k)
     spells = _spells(chosen, reviews)
     session_review = np.searchsorted(effective, np.arange(len(sessions)), side="right") - 1
     t = np.arange(len(sessions))[:, None]
     shanghai = (people.exchange == "SH") & (t >= people.list_pos + COMPOSITE_FROM) & (t <= people.last_pos)
     members = {LARGE: chosen[LARGE][session_review], MID: chosen[MID][session_review], COMPOSITE: shanghai}
-    return Indices(spells=spells, levels={code: _level(inside, people, paths, value)
-                                          for code, inside in members.items()})
+    return Indices(
+        spells=spells,
+        levels={code: _level(inside, people, paths, value, opening) for code, inside in members.items()},
+    )
 
 
 def review_days(sessions: np.ndarray) -> dict[str, np.ndarray]:
@@ -74,18 +80,20 @@ def review_days(sessions: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _select(
-    people: Population, value: np.ndarray, a: int, chosen: dict[str, np.ndarray], k: int
+    people: Population, value: np.ndarray, opening: np.ndarray, a: int, chosen: dict[str, np.ndarray], k: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Members of the two indices, judged by what was known at the close before session ``a``."""
-    a = max(a, 1)
     count = value.shape[1]
     listed = (people.list_pos < a) & (people.last_pos >= a)
-    able = listed & (people.list_pos <= a - SEASONING) & (people.state[a - 1] == PLAIN)
-    size = value[max(0, a - 120) : a].mean(axis=0)
+    able = listed & (people.list_pos <= a - SEASONING) & (people.state[max(a - 1, 0)] == PLAIN)
+    size = value[max(0, a - 120) : a].mean(axis=0) if a else opening
     last = (chosen[LARGE][k - 1], chosen[MID][k - 1]) if k else (np.zeros(count, bool),) * 2
     large = _top(np.where(last[0], INCUMBENT, 1.0) * size, able, max(1, round(LARGE_SHARE * listed.sum())))
-    mid = _top(np.where(last[0] | last[1], INCUMBENT, 1.0) * size, able & ~large,
-               max(1, round(MID_SHARE * listed.sum())))
+    mid = _top(
+        np.where(last[0] | last[1], INCUMBENT, 1.0) * size,
+        able & ~large,
+        max(1, round(MID_SHARE * listed.sum())),
+    )
     return large, mid
 
 
@@ -105,17 +113,25 @@ def _spells(chosen: dict[str, np.ndarray], reviews: dict[str, np.ndarray]) -> di
         i, begin = np.nonzero(step == 1)
         _, end = np.nonzero(step == -1)
         ends = {name: np.append(days, np.datetime64("NaT")) for name, days in reviews.items()}
-        parts.append((np.full(len(i), code), i, reviews["effective"][begin], ends["effective"][end],
-                      reviews["announced"][begin], ends["announced"][end]))
+        parts.append(
+            (
+                np.full(len(i), code),
+                i,
+                reviews["effective"][begin],
+                ends["effective"][end],
+                reviews["announced"][begin],
+                ends["announced"][end],
+            )
+        )
     names = ("index_code", "i", "in_date", "out_date", "in_announced", "out_announced")
     return {name: np.concatenate([part[j] for part in parts]) for j, name in enumerate(names)}
 
 
-def _level(inside: np.ndarray, people: Population, paths: Paths, value: np.ndarray) -> dict[str, np.ndarray]:
-    """Chain of daily returns of the members' float value; bonus shares are neutral, cash dividends are not added."""
-    before = np.empty_like(value)
-    before[1:] = value[:-1]
-    before[0] = paths.preclose[0].astype(np.float64) * people.float_shares
+def _level(
+    inside: np.ndarray, people: Population, paths: Paths, value: np.ndarray, opening: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Chain of daily returns of the members' float value: bonus shares are neutral, dividends not added."""
+    before = np.concatenate([opening[None], value[:-1]])
     base = np.where(inside, before, 0.0).sum(axis=1)
     base = np.where(base > 0, base, np.nan)
     trades = inside & people.trading

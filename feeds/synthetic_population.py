@@ -1,8 +1,8 @@
-"""Who is in the synthetic market: codes, boards, industries, listings, ST spells, suspensions, dividends.
+"""Who is in the synthetic market: codes, boards, industries, listings, sizes and habits.
 
-Everything here is drawn before the first price, from streams of its own, so prices do not move when
-a schedule changes. Positions are session indices t of the panel (T sessions x N stocks, stocks in
-symbol order).
+Everything here is drawn before the first price, from streams of its own, so that a change in one part
+does not reshuffle the others. Positions are session indices t of the panel (T sessions x N stocks,
+stocks in symbol order).
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from feeds.synthetic_schedules import LONG_AGO, NEVER, payouts, sorted_by_t, special_treatment, suspensions
+
 Stream = Callable[[str], np.random.Generator]
 
 MAIN_SH, MAIN_SZ, SME, CHINEXT, STAR = range(5)
@@ -20,7 +22,9 @@ BOARD_SHARE = (0.38, 0.12, 0.22, 0.21, 0.07)
 """Share of all stocks ever listed in 2010-2020, rounded."""
 LISTED_AT_START = (0.75, 0.97, 0.60, 0.35, 0.0)
 """Share that is already listed when a span of ten years begins in 2010."""
-BOARD_OPENS = np.array(["1991-01-02", "1991-07-03", "2004-06-25", "2009-10-30", "2019-07-22"], "datetime64[D]")
+BOARD_OPENS = np.array(
+    ["1991-01-02", "1991-07-03", "2004-06-25", "2009-10-30", "2019-07-22"], "datetime64[D]"
+)
 CODES = (
     np.r_[600000:601000, 601000:602000, 603000:604000, 605000:606000],
     np.r_[1:1000],
@@ -67,11 +71,6 @@ CAP_44_FROM = np.datetime64("2014-01-01")  # first day: issue price x 0.64 .. 1.
 CHINEXT_REFORM = np.datetime64("2020-08-24")
 MAIN_REGISTRATION = np.datetime64("2023-04-10")
 
-PLAIN, ST, STAR_ST, LEAVING = range(4)
-"""States of a stock's name: plain, ST, *ST, delisting period (退)."""
-DELISTING_SESSIONS = 30
-NEVER = 1 << 30
-LONG_AGO = -(1 << 20)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,9 +128,9 @@ def draw_population(count: int, sessions: np.ndarray, before: np.ndarray, stream
     )
     capped = new & ~registered & (listed_on >= CAP_44_FROM)
     money = _money(board, new, registered, capped, industry[0], stream("money"))
-    state, last_pos, delisted, gaps, st_jumps = _special_treatment(board, list_pos, money["cap"], len(sessions),
-                                                                   sessions, stream("special treatment"))
-    trading, halt_jumps = _suspensions(list_pos, last_pos, delisted, gaps, sessions, stream("suspensions"))
+    may_be_st = (board <= SME) & (list_pos < 0)  # ChiNext and STAR had no ST in these years
+    standing = special_treatment(may_be_st, money["cap"], sessions, stream("special treatment"))
+    trading, news = suspensions(list_pos, standing, sessions, stream("suspensions"))
     return Population(
         symbols=symbols,
         exchange=np.where(np.isin(board, (MAIN_SH, STAR)), "SH", "SZ"),
@@ -139,8 +138,8 @@ def draw_population(count: int, sessions: np.ndarray, before: np.ndarray, stream
         names=names,
         list_date=_listing_dates(board, list_pos, sessions, before, stream("listing dates")),
         list_pos=list_pos,
-        last_pos=last_pos,
-        delisted=delisted,
+        last_pos=standing.last_pos,
+        delisted=standing.delisted,
         free_days=np.where(new & registered, 5, np.where(new & ~capped, 1, 0)),
         capped_first=capped,
         industry=industry,
@@ -152,16 +151,11 @@ def draw_population(count: int, sessions: np.ndarray, before: np.ndarray, stream
         beta=money["beta"],
         volatility=money["volatility"],
         turnover=money["turnover"],
-        state=state,
+        state=standing.state,
         trading=trading,
-        jumps=_sorted_by_t({k: np.concatenate([st_jumps[k], halt_jumps[k]]) for k in st_jumps}),
-        payouts=_payouts(list_pos, last_pos, sessions, stream("payouts")),
+        jumps=sorted_by_t({k: np.concatenate([standing.jumps[k], news[k]]) for k in news}),
+        payouts=payouts(list_pos, standing.last_pos, sessions, stream("payouts")),
     )
-
-
-def _sorted_by_t(table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    order = np.lexsort((table["i"], table["t"]))
-    return {name: column[order] for name, column in table.items()}
 
 
 def _boards_and_listings(
@@ -172,11 +166,11 @@ def _boards_and_listings(
     board = np.repeat(np.arange(5), np.diff(np.rint(np.cumsum((0.0, *BOARD_SHARE)) * count).astype(int)))
     room = np.array([len(codes) for codes in CODES])
     for b in (MAIN_SZ, SME, CHINEXT, STAR):  # what the code range cannot hold moves to Shanghai
-        board[np.flatnonzero(board == b)[room[b]:]] = MAIN_SH
+        board[np.flatnonzero(board == b)[room[b] :]] = MAIN_SH
     allowed = np.ones(len(sessions), bool)
     for first, last in IPO_FREEZES:
         allowed &= ~((sessions >= np.datetime64(first)) & (sessions <= np.datetime64(last)))
-    allowed[: min(5, len(sessions) // 2)] = allowed[-min(40, len(sessions) // 3):] = False
+    allowed[: min(5, len(sessions) // 2)] = allowed[-min(40, len(sessions) // 3) :] = False
     list_pos = np.full(count, LONG_AGO)
     draw, where = rng.random(count), rng.random(count)
     for b in range(5):
@@ -211,14 +205,22 @@ def _symbols(board: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, n
 
 
 def _listing_dates(
-    board: np.ndarray, list_pos: np.ndarray, sessions: np.ndarray, before: np.ndarray, rng: np.random.Generator
+    board: np.ndarray,
+    list_pos: np.ndarray,
+    sessions: np.ndarray,
+    before: np.ndarray,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     opened = np.minimum(np.searchsorted(before, BOARD_OPENS[board]), len(before) - 1)
     old = opened + (rng.random(len(board)) * (len(before) - opened)).astype(int)
-    return np.where(list_pos >= 0, sessions[np.clip(list_pos, 0, None)], before[np.minimum(old, len(before) - 1)])
+    return np.where(
+        list_pos >= 0, sessions[np.clip(list_pos, 0, None)], before[np.minimum(old, len(before) - 1)]
+    )
 
 
-def _industries(count: int, length: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _industries(
+    count: int, length: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Industry before and after a change, session of the change, plain names (unique)."""
     weight = np.array([row[2] for row in INDUSTRIES])
     industry = rng.choice(len(INDUSTRIES), size=(2, count), p=weight / weight.sum())
@@ -235,21 +237,30 @@ def _industries(count: int, length: int, rng: np.random.Generator) -> tuple[np.n
 
 
 def _money(
-    board: np.ndarray, new: np.ndarray, registered: np.ndarray, capped: np.ndarray, industry: np.ndarray,
+    board: np.ndarray,
+    new: np.ndarray,
+    registered: np.ndarray,
+    capped: np.ndarray,
+    industry: np.ndarray,
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     """Prices, share counts and habits at the stock's first session."""
     count = len(board)
     normal = rng.standard_normal((8, count))
-    premium = np.where(
-        capped | registered,
-        np.exp(np.log(1.1) + 0.55 * normal[0]),  # rationed issue prices: a run of limit-up days follows
-        np.clip(0.3 + 0.25 * normal[0], -0.15, 1.2),
-    ) * new
+    premium = (
+        np.where(
+            capped | registered,
+            np.exp(np.log(1.1) + 0.55 * normal[0]),  # rationed issue prices: a run of limit-up days follows
+            np.clip(0.3 + 0.25 * normal[0], -0.15, 1.2),
+        )
+        * new
+    )
     price = np.round(np.clip(np.exp(np.log(np.where(new, 16.0, 10.0)) + 0.55 * normal[1]), 3.0, 120.0), 2)
     tilt = np.array([row[3] for row in INDUSTRIES])[industry]
     main = np.where(board <= MAIN_SZ, 5.0e9, 3.5e9)
-    cap = np.clip(np.where(new, 3.5e9, main) * tilt * np.exp(np.where(new, 0.8, 1.1) * normal[2]), 8e8, 1.5e12)
+    cap = np.clip(
+        np.where(new, 3.5e9, main) * tilt * np.exp(np.where(new, 0.8, 1.1) * normal[2]), 8e8, 1.5e12
+    )
     total = np.rint(cap / (price * (1.0 + premium)) / 1e4).astype(np.int64) * 10_000
     part = np.where(rng.random(count) < 0.4, 1.0, rng.uniform(0.25, 0.95, count))
     part = np.where(new, 0.25, part)
@@ -261,120 +272,7 @@ def _money(
         "float": np.where(part >= 1.0, total, np.rint(total * part / 100).astype(np.int64) * 100),
         "beta": np.clip(1.05 + 0.2 * normal[3], 0.5, 1.6),
         "volatility": 0.0195 * np.exp(0.18 * normal[4]) * (cap / 4e9) ** -0.05,
-        "turnover": np.clip(0.0115 * (cap / 4e9) ** -0.3 * np.exp(0.65 * normal[5]) / part**0.25, 0.0008, 0.06),
+        "turnover": np.clip(
+            0.0115 * (cap / 4e9) ** -0.3 * np.exp(0.65 * normal[5]) / part**0.25, 0.0008, 0.06
+        ),
     }
-
-
-def _special_treatment(
-    board: np.ndarray, list_pos: np.ndarray, cap: np.ndarray, length: int, sessions: np.ndarray,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[np.ndarray], dict[str, np.ndarray]]:
-    """ST spells and delistings: state (T, N), last session, delisted, halts before the last period, jumps."""
-    count = len(board)
-    can = (board <= SME) & (list_pos < 0)  # ChiNext and STAR had no ST in these years
-    small = np.flatnonzero(can & (cap <= np.median(cap[can] if can.any() else cap)))
-    small = rng.permutation(small)
-    # Delistings, more of them late; each comes after an ST spell, a halt and a delisting period.
-    wanted = int(round(0.006 * count * length / 243)) if length >= 120 else 0
-    wanted = min(max(wanted, int(length >= 120)), len(small) // 2)
-    doomed, rest = small[:wanted], small[wanted:]
-    last_pos = np.full(count, length - 1)
-    ends = 100 + ((length - 112) * np.sqrt(rng.uniform(0.04, 1.0, wanted))).astype(int)
-    last_pos[doomed] = np.minimum(ends, length - 3)
-    leaving = last_pos[doomed] - DELISTING_SESSIONS + 1
-    halt = leaving - rng.integers(20, 60, wanted)
-    marked = np.maximum(leaving - rng.integers(300, 520, wanted), 0)
-    # Ordinary spells: some at the start, new ones around the deadline of the annual reports.
-    opening = rest[: max(int(round(0.045 * can.sum())), int(len(rest) > 0))]
-    spells = [(opening, np.zeros(len(opening), int), rng.integers(60, 480, len(opening)))]
-    month_day = sessions.astype("datetime64[D]") - sessions.astype("datetime64[Y]").astype("datetime64[D]")
-    april = np.flatnonzero((month_day >= np.timedelta64(108, "D")) & (month_day <= np.timedelta64(122, "D")))
-    for year in np.unique(sessions[april].astype("datetime64[Y]")):
-        days = april[sessions[april].astype("datetime64[Y]") == year]
-        picked = rest[rng.random(len(rest)) < 0.05]
-        begin = days[rng.integers(0, len(days), len(picked))]
-        spells.append((picked, begin, begin + rng.integers(230, 480, len(picked))))
-    who = np.concatenate([s[0] for s in spells])
-    begin = np.concatenate([s[1] for s in spells])
-    end = np.minimum(np.concatenate([s[2] for s in spells]), length)  # first session without
-    state = np.zeros((length, count), np.int8)
-    state[_covered(who, begin, end, length, count)] = ST
-    hard = rng.random(count) < 0.5
-    state[:, hard] *= STAR_ST
-    for i, a, b, c in zip(doomed, marked, leaving, last_pos[doomed], strict=True):
-        state[a:b, i] = STAR_ST
-        state[b : c + 1, i] = LEAVING
-    fall, rise = begin > 0, end < length
-    jumps = {
-        "t": np.concatenate([begin[fall], end[rise], marked[marked > 0], leaving]),
-        "i": np.concatenate([who[fall], who[rise], doomed[marked > 0], doomed]),
-        "size": np.concatenate([
-            np.clip(-0.12 + 0.08 * rng.standard_normal(fall.sum()), -0.4, 0.1),
-            np.clip(0.08 + 0.06 * rng.standard_normal(rise.sum()), -0.1, 0.3),
-            np.full((marked > 0).sum(), -0.2),
-            np.full(wanted, -0.45),
-        ]),
-    }
-    return state, last_pos, last_pos < length - 1, [doomed, halt, leaving], jumps
-
-
-def _covered(who: np.ndarray, begin: np.ndarray, end: np.ndarray, length: int, count: int) -> np.ndarray:
-    """(T, N) bool, true inside any of the half-open spells [begin, end)."""
-    edges = np.zeros((length + 1, count), np.int16)
-    np.add.at(edges, (begin, who), 1)
-    np.add.at(edges, (end, who), -1)
-    return np.cumsum(edges[:-1], axis=0, dtype=np.int16) > 0
-
-
-def _suspensions(
-    list_pos: np.ndarray, last_pos: np.ndarray, delisted: np.ndarray, gaps: list[np.ndarray], sessions: np.ndarray,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Sessions on which each stock trades, and the news that waits behind a halt."""
-    length, count = len(sessions), len(list_pos)
-    number = rng.poisson(0.0029 * length, count)
-    who = np.repeat(np.arange(count), number)
-    begin = rng.integers(1, length, len(who))
-    days = np.ceil(3.2 * np.exp(1.2 * rng.standard_normal(len(who)))).astype(int)
-    days = np.minimum(np.where(rng.random(len(who)) < 0.01, rng.integers(90, 280, len(who)), days), 280)
-    rare = rng.random(len(who)) < 0.6  # halts became short of favour at the end of 2018
-    end = begin + days
-    keep = (begin >= np.maximum(list_pos[who] + 30, 1)) & ~(rare & (sessions[begin] >= np.datetime64("2018-11-06")))
-    # A delisted stock's story is told apart: no other halt near its end. The rest may end in a halt.
-    keep &= ~delisted[who] | (end < last_pos[who] - 130)
-    who, begin, end = who[keep], begin[keep], np.minimum(end[keep], length)
-    stayers = np.flatnonzero((list_pos < 0) & ~delisted)
-    if len(stayers) > 2 and length > 20:  # at least one stock is still suspended at the end
-        who = np.append(who, stayers[int(rng.integers(2, len(stayers)))])
-        begin = np.append(begin, length - int(rng.integers(8, 16)))
-        end = np.append(end, length)
-    closed = _covered(np.append(who, gaps[0]), np.append(begin, np.maximum(gaps[1], 1)), np.append(end, gaps[2]),
-                      length, count)
-    t = np.arange(length)[:, None]
-    trading = (t >= list_pos) & (t <= last_pos) & ~closed
-    news = (end - begin >= 5) & (end < length)
-    size = np.clip((0.07 + 0.1 * (end - begin > 30)) * rng.standard_normal(len(who)), -0.4, 0.6)
-    return trading, {"t": end[news], "i": who[news], "size": size[news]}
-
-
-def _payouts(
-    list_pos: np.ndarray, last_pos: np.ndarray, sessions: np.ndarray, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
-    """Planned ex-dates: one a stock and year, from May to July; ST stocks drop theirs later."""
-    count = len(list_pos)
-    month = sessions.astype("datetime64[M]").astype(int) % 12 + 1
-    season = np.flatnonzero((month >= 5) & (month <= 7))
-    season_year = sessions[season].astype("datetime64[Y]")
-    out: dict[str, list[np.ndarray]] = {"t": [], "i": [], "cash_yield": [], "bonus": []}
-    habit = np.clip(0.012 * np.exp(0.55 * rng.standard_normal(count)), 0.004, 0.04)
-    for year in np.unique(season_year):
-        days = season[season_year == year]
-        t = days[(rng.beta(2.0, 2.0, count) * len(days)).astype(int)]
-        cash = habit * np.exp(0.25 * rng.standard_normal(count)) * (rng.random(count) < 0.72)
-        bonus = rng.choice((0, 3, 5, 10), size=count, p=(0.9, 0.035, 0.03, 0.035))
-        keep = (t > list_pos + 60) & (t > 0) & (t <= last_pos) & ((cash > 0) | (bonus > 0))
-        values = (t, np.arange(count), np.where(cash > 0, np.clip(cash, 0.005, 0.04), 0.0), bonus)
-        for name, column in zip(out, values, strict=True):
-            out[name].append(column[keep])
-    empty = {"t": np.zeros(0, int), "i": np.zeros(0, int), "cash_yield": np.zeros(0), "bonus": np.zeros(0, int)}
-    return _sorted_by_t({k: np.concatenate([empty[k], *v]) for k, v in out.items()})

@@ -19,11 +19,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feeds.synthetic_population import CHINEXT, CHINEXT_REFORM, LEAVING, PLAIN, STAR, Population, Stream
+from feeds.synthetic_population import CHINEXT, CHINEXT_REFORM, STAR, Population, Stream
+from feeds.synthetic_schedules import LEAVING, PLAIN
 
-SIZE_PREMIUM = -0.00026
+SIZE_PREMIUM = -0.00034
 """Return per session and per standard deviation of log market value."""
-REVERSAL = -0.00058
+REVERSAL = -0.00052
 """Return per session and per standard deviation of the return over the past 20 sessions."""
 LOW_TURNOVER = -0.00030
 """Return per session and per standard deviation of the log of the smoothed turnover."""
@@ -42,7 +43,7 @@ LOOKBACK = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Paths:
-    """What the exchange printed. (T, N) arrays; rows of a suspended stock carry no meaning but in ``mark``."""
+    """What the exchange printed, (T, N); where a stock does not trade only ``mark`` and share counts count."""
 
     open: np.ndarray  # int32 fen
     high: np.ndarray
@@ -67,7 +68,7 @@ def market_path(length: int, stream: Stream) -> tuple[np.ndarray, np.ndarray, np
     variance, drift, busy = base, 0.0, 0.0
     returns, level, activity = np.empty(length), np.empty(length), np.empty(length)
     for t in range(length):
-        drift = 0.994 * drift + 0.00008 * mood[t]
+        drift = 0.994 * drift + 0.00006 * mood[t]
         shock = np.sqrt(variance) * shocks[t]
         returns[t] = min(max(MARKET_DRIFT + drift + shock, -0.07), 0.07)
         level[t] = np.sqrt(variance / base)
@@ -93,8 +94,10 @@ def simulate(people: Population, sessions: np.ndarray, stream: Stream) -> Paths:
     sector = INDUSTRY_VOLATILITY * stream("sectors").standard_normal((length, people.industry.max() + 1))
     shocks, news, magnet = stream("shocks"), stream("news"), stream("magnet")
     bars, trade = stream("bars"), stream("turnover")
-    out = {name: np.zeros((length, count), np.int32)
-           for name in ("open", "high", "low", "close", "preclose", "lots", "mark")}
+    out = {
+        name: np.zeros((length, count), np.int32)
+        for name in ("open", "high", "low", "close", "preclose", "lots", "mark")
+    }
     out |= {name: np.zeros((length, count), np.int64) for name in ("amount", "total_shares", "float_shares")}
     factors = np.ones((length, count))
     events: list[tuple[np.ndarray, ...]] = []
@@ -131,8 +134,8 @@ def simulate(people: Population, sessions: np.ndarray, stream: Stream) -> Paths:
         move -= 0.0012 * (people.delisted & (state != PLAIN))
         rows = slice(*jump[t : t + 2])
         np.add.at(move, people.jumps["i"][rows], people.jumps["size"][rows])
-        rate = _rate(people, state, sessions[t])
-        move = np.clip(_drawn(move, rate / 100.0, magnet.random(count)), -0.5, 0.5) * listed
+        rate = _rate(people, state, sessions[t])  # per cent
+        move = np.clip(_drawn(move, rate, magnet.random(count)), -0.5, 0.5) * listed
 
         # -- ex-dates fall on sessions on which the stock trades
         reference = prev
@@ -152,8 +155,8 @@ def simulate(people: Population, sessions: np.ndarray, stream: Stream) -> Paths:
             ratio = prev[ex] / reference[ex]
             factor[ex] *= ratio
             value[ex] /= ratio
-            total[ex] = half_up_ratio(total[ex] * (10 + bonus), np.int64(10))
-            floating[ex] = half_up_ratio(floating[ex] * (10 + bonus), np.int64(10))
+            total[ex] = half_up_ratio(total[ex] * (10 + bonus), 10)
+            floating[ex] = half_up_ratio(floating[ex] * (10 + bonus), 10)
             events.append((np.full(len(ex), t), ex, prev[ex], reference[ex], cash, bonus))
 
         # -- the bar, inside the limits
@@ -177,28 +180,32 @@ def simulate(people: Population, sessions: np.ndarray, stream: Stream) -> Paths:
 
         # -- volume
         appetite = 0.92 * appetite + 0.22 * trade.standard_normal(count)
-        share = people.turnover * activity[t] * np.exp(appetite) * (0.7 + 14.0 * np.abs(last / reference - 1.0))
+        share = people.turnover * activity[t] * np.exp(appetite)
+        share *= 0.7 + 14.0 * np.abs(last / reference - 1.0)
         share *= np.where(locked_up | locked_down, 0.12, 1.0 + 9.0 * np.exp(-np.maximum(age, 0) / 12.0))
         share = np.clip(share, 1e-4, 0.6)
         lots = np.maximum(np.rint(share * floating / 100).astype(np.int64), 1)
-        amount = np.clip(np.rint((start + 2 * last + high + low) * 0.2 * lots).astype(np.int64), low * lots, high * lots)
+        mean = np.rint((start + 2 * last + high + low) * 0.2 * lots).astype(np.int64)
+        amount = np.clip(mean, low * lots, high * lots)  # fen x hundreds of shares = yuan
         habit = np.where(on, habit + (share - habit) / LOOKBACK, habit)
 
         prev = np.where(on, last, prev)
         history[t % (LOOKBACK + 1)] = prev * factor
-        for name, column in (("open", start), ("high", high), ("low", low), ("close", last), ("preclose", reference),
-                             ("lots", lots), ("mark", prev), ("amount", amount), ("total_shares", total),
-                             ("float_shares", floating)):
-            out[name][t] = column
+        printed = (start, high, low, last, reference, lots, prev, amount, total, floating)
+        for array, column in zip(out.values(), printed, strict=True):
+            array[t] = column
         factors[t] = factor
     columns = zip(*events, strict=True) if events else [[np.zeros(0, np.int64)]] * 6
     names = ("t", "i", "prev_close", "preclose", "cash", "bonus")
-    return Paths(**out, factor=factors,
-                 events={n: np.concatenate(list(c)) for n, c in zip(names, columns, strict=True)})
+    return Paths(
+        **out,
+        factor=factors,
+        events={n: np.concatenate(list(c)) for n, c in zip(names, columns, strict=True)},
+    )
 
 
 def half_up_ratio(above: np.ndarray, below: np.ndarray | int) -> np.ndarray:
-    """Quotient of positive integers, rounded half-up to an integer without floats."""
+    """Quotient of non-negative integers, rounded half-up to an integer without floats."""
     return (2 * above + below) // (2 * below)
 
 
@@ -221,8 +228,9 @@ def _news(draw: np.ndarray) -> np.ndarray:
     return np.where(draw[0] < NEWS, np.where(draw[1] < 0.6, NEWS_UP, -NEWS_DOWN) * size, 0.0)
 
 
-def _drawn(move: np.ndarray, limit: np.ndarray, draw: np.ndarray) -> np.ndarray:
+def _drawn(move: np.ndarray, rate: np.ndarray, draw: np.ndarray) -> np.ndarray:
     """Moves that come near a limit are often drawn to it (the magnet effect), up more than down."""
+    limit: np.ndarray = rate / 100.0
     risen = (move > 0.65 * limit) & (move < limit) & (draw < 0.6)
     fallen = (move < -0.75 * limit) & (move > -limit) & (draw < 0.45)
     return np.where(risen, 1.02 * limit, np.where(fallen, -1.02 * limit, move))
@@ -238,7 +246,7 @@ def _rate(people: Population, state: np.ndarray, session: np.datetime64) -> np.n
 def _limits(
     people: Population, reference: np.ndarray, age: np.ndarray, rate: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Highest and lowest legal price in fen: reference x (1 +- r), half-up; wider or none for new listings."""
+    """Highest and lowest legal price in fen: reference x (1 +- r), half-up; none or wider for new listings."""
     up, down = half_up_ratio(reference * (100 + rate), 100), half_up_ratio(reference * (100 - rate), 100)
     first = (age == 0) & people.capped_first
     up = np.where(first, half_up_ratio(reference * 144, 100), up)
@@ -252,5 +260,7 @@ def _auction_band(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Band of the opening price: on a capped first day the auction takes 80 % to 120 % of the issue price."""
     first = (age == 0) & people.capped_first
-    return (np.where(first, half_up_ratio(reference * 80, 100), down),
-            np.where(first, half_up_ratio(reference * 120, 100), up))
+    return (
+        np.where(first, half_up_ratio(reference * 80, 100), down),
+        np.where(first, half_up_ratio(reference * 120, 100), up),
+    )

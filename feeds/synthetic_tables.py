@@ -6,6 +6,7 @@ timestamps. A session on which a stock does not trade has no row.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feeds.synthetic_index import Indices
-from feeds.synthetic_population import BOARD_NAMES, INDUSTRIES, LEAVING, NEVER, PLAIN, Population, Stream
+from feeds.synthetic_population import BOARD_NAMES, INDUSTRIES, Population, Stream
 from feeds.synthetic_prices import Paths
+from feeds.synthetic_schedules import LEAVING, NEVER, PLAIN
 
 SCHEME = "pre-2021 (SW2008/SW2014)"
 _NAME_PREFIX = ("", "ST", "*ST", "")
@@ -50,7 +52,27 @@ def write_tables(
 
 
 def _write(path: Path, columns: dict[str, Any]) -> None:
-    pq.write_table(pa.table(columns), path, compression="zstd", store_schema=True)
+    table = pa.table(columns)
+    # As in the real tables, so that pandas reads whole numbers with gaps as whole numbers.
+    gaps = [
+        field.name
+        for field in table.schema
+        if pa.types.is_integer(field.type) and table[field.name].null_count
+    ]
+    if gaps:
+        about = [
+            {
+                "name": name,
+                "field_name": name,
+                "pandas_type": "int64",
+                "numpy_type": "Int64",
+                "metadata": None,
+            }
+            for name in gaps
+        ]
+        note = json.dumps({"index_columns": [], "column_indexes": [], "columns": about})
+        table = table.replace_schema_metadata({"pandas": note})
+    pq.write_table(table, path, compression="zstd")
 
 
 def _dates(days: np.ndarray) -> pa.Array:
@@ -63,7 +85,8 @@ def _words(values: Any) -> pa.Array:
 
 def _by_index(index: np.ndarray, words: Any) -> pa.Array:
     """Strings picked by position, without a Python object per row."""
-    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), _words(words)).cast(pa.large_string())
+    picked = pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), _words(words))
+    return picked.cast(pa.large_string())
 
 
 def _write_bars(folder: Path, people: Population, paths: Paths, sessions: np.ndarray) -> None:
@@ -107,7 +130,7 @@ def _securities(people: Population, sessions: np.ndarray) -> dict[str, Any]:
         "last_bar": _dates(sessions[last]),
         "n_bars": people.trading.sum(axis=0)[some].astype(np.int64),
         # as in the real table: a bar within the last ten days
-        "active_at_end": sessions[last] >= sessions[-1] - 10,
+        "active_at_end": np.asarray(sessions[last] >= sessions[-1] - 10),
     }
 
 
@@ -128,8 +151,10 @@ def _constituents(people: Population, indices: Indices) -> dict[str, Any]:
 def _index_daily(indices: Indices, sessions: np.ndarray) -> dict[str, Any]:
     codes = sorted(indices.levels)
     rows = len(codes) * len(sessions)
-    stacked = {name: np.concatenate([indices.levels[code][name] for code in codes])
-               for name in ("open", "high", "low", "close", "volume")}
+    stacked = {
+        name: np.concatenate([indices.levels[code][name] for code in codes])
+        for name in ("open", "high", "low", "close", "volume")
+    }
     empty = pa.nulls(rows, pa.float64())  # valuation of indices is not modelled
     return {
         "date": _dates(np.tile(sessions, len(codes))),
@@ -163,8 +188,8 @@ def _name_history(people: Population, paths: Paths, sessions: np.ndarray) -> dic
     printed = people.state + 4 * mark
     i, t = np.nonzero(people.trading.T)  # every bar, by stock and session
     code = printed[t, i]
-    fresh = np.append(True, i[1:] != i[:-1]) if len(i) else np.zeros(0, bool)
-    change = fresh | np.append(True, code[1:] != code[:-1])[: len(i)]
+    fresh = np.append(True, i[1:] != i[:-1])
+    change = fresh | np.append(True, code[1:] != code[:-1])
     i, t, code, fresh = i[change], t[change], code[change], fresh[change]
     since = np.where(fresh & (people.list_pos[i] < 0), people.list_date[i], sessions[t])
     state = code % 4

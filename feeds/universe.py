@@ -70,7 +70,8 @@ class Memberships:
             if symbol in column and a < b:
                 steps[a, column[symbol]] += 1
                 steps[b, column[symbol]] -= 1
-        return (np.cumsum(steps[:-1], axis=0) > 0).astype(np.uint8)
+        np.cumsum(steps, axis=0, dtype=np.int16, out=steps)
+        return (steps[:-1] > 0).astype(np.uint8)
 
 
 def index_code(word: str) -> str:
@@ -106,7 +107,9 @@ def parse_universe(universe: str | Sequence[str]) -> Universe:
             return parse_universe(words[0])
     symbols = {check_symbol(str(word).strip().upper(), ConfigError) for word in words if str(word).strip()}
     if not symbols:
-        raise ConfigError("the universe is empty; give 'all', an index such as 'csi500', or symbols such as 600519.SH")
+        raise ConfigError(
+            "the universe is empty; give 'all', an index such as 'csi500', or symbols such as 600519.SH"
+        )
     return Universe("symbols", symbols=tuple(sorted(symbols)))
 
 
@@ -136,8 +139,8 @@ def memberships(feed: FileFeed, code: str, option: str) -> Memberships:
         lacks = _what_is_there(feed, code)
         if lacks:
             raise ConfigError(
-                f"the membership history of index {code} is missing from these data (they hold only its {lacks}), "
-                f"so it cannot be the {option}; use one of: {', '.join(sorted(words))}"
+                f"the membership history of index {code} is missing from these data (they hold only its "
+                f"{lacks}), so it cannot be the {option}; use one of: {', '.join(sorted(words))}"
             )
         if option == "universe":
             words.add("all")
