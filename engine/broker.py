@@ -702,7 +702,7 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         exchange = self.market.exchanges[order.i]
         while quantity > 0:
             value = self._fen(price * quantity)
-            fees = day_fees.charge(exchange, True, value, quantity, order.value_fen, order.comm_fen)
+            fees = day_fees.charge(exchange, True, value, quantity, *order.charged)
             cost = value + fees[0] + fees[1] + fees[2] + fees[3]
             if cost <= self._cash:
                 return quantity
@@ -729,10 +729,10 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         value = self._fen(price * quantity)
         if self._exact:
             price = value / (100.0 * quantity)  # what was truly paid a share
-        fees = day_fees.charge(self.market.exchanges[i], size > 0, value, quantity, order.value_fen, order.comm_fen)
+        fees = day_fees.charge(self.market.exchanges[i], size > 0, value, quantity, *order.charged)
         charged = fees[0] + fees[1] + fees[2] + fees[3]
-        order.value_fen += value
-        order.comm_fen += fees[0]
+        before = order.charged
+        order.charged = (before[0] + value, before[1] + fees[0], before[2] + quantity, before[3] + fees[2])
         old = int(self.shares[i])
         new = old + size
         cost = float(self._cost[i])

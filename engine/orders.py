@@ -228,15 +228,16 @@ class Order(_Answers):
     status : int
         ``Created`` .. ``Rejected`` as in Backtrader.
     created, executed : Created, Executed
+    charged : tuple
+        Fen traded, commission charged, shares traded and transfer fee charged so far: minimums hold per order.
     reason : str
         Why it, or its last part, did not trade; ``""`` if it did.
     """
 
     __slots__ = (
-        "_info", "_unfilled", "basket", "broker", "comm_fen", "comminfo", "created", "data", "day", "exectype", "executed", "i",
+        "_info", "_unfilled", "basket", "broker", "charged", "comminfo", "created", "data", "day", "exectype", "executed", "i",
         "oco", "ordtype", "owner", "parent", "plen", "position", "price", "pricelimit", "reason", "ref", "refusal",
-        "size", "status", "target", "tradeid", "trailamount", "trailpercent", "transmit", "triggered", "valid",
-        "value_fen", "wanted",
+        "size", "status", "target", "tradeid", "trailamount", "trailpercent", "transmit", "triggered", "valid", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -263,8 +264,7 @@ class Order(_Answers):
         self.transmit, self.triggered, self.position, self.plen = True, False, 0, 0
         self._info: AutoOrderedDict | None = None
         self._unfilled: Executed | None = None
-        self.value_fen: Any = 0  # traded so far, for the commission's minimum
-        self.comm_fen: Any = 0
+        self.charged: tuple[Any, Any, Any, Any] = (0, 0, 0, 0)
         self.reason = ""
         self.refusal: Any = None  # the ledger's open refusal of this order
         self.target: float | None = None  # yuan to hold, when sized at the fill

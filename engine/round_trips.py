@@ -241,7 +241,7 @@ def summary(closed: pd.DataFrame, extremes: int = 5) -> dict[str, Any]:
     -------
     dict
         ``count``; ``win_rate`` (share with pnl above 0); ``mean_pnl``, ``median_pnl`` and ``total_pnl``
-        (yuan); ``mean_return`` (fraction, unweighted); ``mean_sessions``; ``profit_factor`` (profits / losses);
+        (yuan); ``mean_return`` (fraction, unweighted); ``mean_sessions``; ``profit_factor`` (gains / losses);
         ``best`` and ``worst`` (rows as dicts, at most ``extremes`` each). None where undefined.
     """
     count = len(closed)

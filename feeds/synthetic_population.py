@@ -72,7 +72,6 @@ CHINEXT_REFORM = np.datetime64("2020-08-24")
 MAIN_REGISTRATION = np.datetime64("2023-04-10")
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class Population:
     """The cast of a synthetic market; arrays of length N unless another shape is given."""

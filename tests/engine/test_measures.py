@@ -1,4 +1,4 @@
-"""The measures against empyrical, against numbers worked out by hand, and at the edges of their definition."""
+"""The measures against empyrical, against numbers worked out by hand, and where they are undefined."""
 
 from __future__ import annotations
 
@@ -143,7 +143,9 @@ def test_turnover_counts_both_sides_over_the_mean_value() -> None:
 
 
 def test_the_headline_by_hand() -> None:
-    dates = np.array(["2019-01-01", "2019-07-02", "2020-01-01"], dtype="datetime64[D]")  # 365 days, 2 sessions
+    dates = np.array(
+        ["2019-01-01", "2019-07-02", "2020-01-01"], dtype="datetime64[D]"
+    )  # 365 days, 2 sessions
     head = measures.headline(
         dates,
         np.array([100.0, 80.0, 121.0]),
@@ -185,7 +187,10 @@ def test_an_annual_risk_free_rate_compounds_to_itself_and_lowers_the_sharpe_rati
 @pytest.mark.parametrize(
     ("value", "undefined"),
     [
-        ([100.0], {"annual_return", "volatility", "sharpe", "turnover", "sessions_per_year", "monthly_win_rate"}),
+        (
+            [100.0],
+            {"annual_return", "volatility", "sharpe", "turnover", "sessions_per_year", "monthly_win_rate"},
+        ),
         ([100.0, 101.0], {"volatility", "sharpe", "sortino", "information_ratio", "calmar"}),
         ([100.0, 100.0, 100.0], {"sharpe", "sortino", "calmar", "information_ratio", "max_drawdown_peak"}),
     ],
@@ -205,7 +210,12 @@ def test_growth_at_a_constant_rate_has_no_sharpe_ratio() -> None:
 def test_a_benchmark_without_a_level_on_the_base_day_counts_as_absent() -> None:
     level = np.array([np.nan, 10.0, 11.0])
     head = measures.headline(sessions(3), np.array([1.0, 2.0, 3.0]), level, level)
-    keys = ("benchmark_annual_return", "benchmark_price_annual_return", "excess_total_return", "tracking_error")
+    keys = (
+        "benchmark_annual_return",
+        "benchmark_price_annual_return",
+        "excess_total_return",
+        "tracking_error",
+    )
     assert [head[key] for key in keys] == [None] * 4
 
 

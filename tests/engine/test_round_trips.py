@@ -50,7 +50,9 @@ def test_a_sale_takes_the_oldest_lots_first_and_splits_the_last_one() -> None:
 
 
 def test_bonus_shares_stretch_all_lots_at_no_cost() -> None:
-    fills = fills_of((0, A, "buy", 100, 13.0, 0.0), (1, A, "buy", 200, 13.0, 0.0), (9, A, "sell", 390, 10.0, 0.0))
+    fills = fills_of(
+        (0, A, "buy", 100, 13.0, 0.0), (1, A, "buy", 200, 13.0, 0.0), (9, A, "sell", 390, 10.0, 0.0)
+    )
     closed, still = round_trips(fills, actions_of((4, A, "BONUS", 90, 0.0)), DAYS)
     assert closed["shares"].tolist() == [130, 260]
     assert closed["pnl"].tolist() == [0.0, 0.0] and still.empty
@@ -63,13 +65,17 @@ def test_bonus_shares_that_do_not_divide_stay_whole_and_add_up() -> None:
 
 
 def test_an_ex_date_comes_before_the_trades_of_its_day() -> None:
-    fills = fills_of((0, A, "buy", 100, 10.0, 0.0), (3, A, "sell", 130, 8.0, 0.0), (3, A, "buy", 100, 8.0, 0.0))
+    fills = fills_of(
+        (0, A, "buy", 100, 10.0, 0.0), (3, A, "sell", 130, 8.0, 0.0), (3, A, "buy", 100, 8.0, 0.0)
+    )
     closed, still = round_trips(fills, actions_of((3, A, "BONUS", 30, 0.0)), DAYS)
     assert closed["shares"].tolist() == [130] and still["shares"].tolist() == [100]
 
 
 def test_dividends_are_income_of_the_lots_held() -> None:
-    fills = fills_of((0, A, "buy", 100, 10.0, 0.0), (1, A, "buy", 300, 10.0, 0.0), (5, A, "sell", 200, 10.0, 0.0))
+    fills = fills_of(
+        (0, A, "buy", 100, 10.0, 0.0), (1, A, "buy", 300, 10.0, 0.0), (5, A, "sell", 200, 10.0, 0.0)
+    )
     closed, still = round_trips(fills, actions_of((2, A, "DIVIDEND", 0, 40.0)), DAYS)
     assert closed["dividends"].tolist() == [10.0, 10.0] and closed["pnl"].tolist() == [10.0, 10.0]
     assert still["dividends"].tolist() == [20.0]
@@ -89,7 +95,9 @@ def test_a_delisting_closes_the_lots_after_the_trades_of_its_day() -> None:
 
 
 def test_an_unresolved_event_may_take_shares_away() -> None:
-    fills = fills_of((0, A, "buy", 100, 10.0, 0.0), (1, A, "buy", 100, 10.0, 0.0), (5, A, "sell", 20, 110.0, 0.0))
+    fills = fills_of(
+        *[(0, A, "buy", 100, 10.0, 0.0)] * 2, (5, A, "sell", 20, 110.0, 0.0)
+    )
     closed, still = round_trips(fills, actions_of((2, A, "UNRESOLVED", -180, 4.0)), DAYS)
     assert closed["shares"].tolist() == [10, 10] and still.empty
     assert closed["pnl"].sum() == pytest.approx(20 * 110 + 4 - 2000)
@@ -168,5 +176,7 @@ def test_the_summary_by_hand() -> None:
     of = summary(round_trips(fills, None, DAYS).closed)
     assert of["count"] == 2 and of["win_rate"] == 0.5
     assert of["mean_pnl"] == 100.0 and of["median_pnl"] == 100.0 and of["total_pnl"] == 200.0
-    assert of["profit_factor"] == 3.0 and of["mean_sessions"] == 3.0 and of["mean_return"] == pytest.approx(0.1)
+    assert (
+        of["profit_factor"] == 3.0 and of["mean_sessions"] == 3.0 and of["mean_return"] == pytest.approx(0.1)
+    )
     assert of["best"][0]["symbol"] == A and of["worst"][0]["symbol"] == B
