@@ -77,7 +77,11 @@ def run(
         extra_symbols=feeds,
         cache=None if cache is None else Path(cache),
     )
-    digests = [plugins.source_digest(cls) for cls in (strategy, type(signal), type(fees), type(slippage)) if cls is not type(None)]
+    digests = [
+        plugins.source_digest(cls)
+        for cls in (strategy, type(signal), type(fees), type(slippage))
+        if cls is not type(None)
+    ]
     identity = run_id(config, market.fingerprint, _version(), digests)
     folder = Path(out) / identity
     if not force and is_complete(folder):
@@ -129,7 +133,10 @@ def _frames(done: Simulation) -> dict[str, Any]:
     seen = sorted(set().union(*(frames[name]["symbol"] for name in ("positions", "orders", "scores"))))
     names = done.market.names
     frames["symbols"] = pd.DataFrame(
-        {"symbol": np.array(seen, dtype=object), "name": np.array([names.get(s, "") for s in seen], dtype=object)}
+        {
+            "symbol": np.array(seen, dtype=object),
+            "name": np.array([names.get(s, "") for s in seen], dtype=object),
+        }
     )
     return frames
 
@@ -200,8 +207,8 @@ def _warnings(config: RunConfig, result: Mapping[str, Any], decisions: Any) -> l
     coverage = result["coverage"]
     if isinstance(coverage, int | float) and coverage < 0.9995:
         found.append(
-            f"{100 * (1 - coverage):.1f} % of the memberships of universe '{config.universe}' have no bars in these data "
-            "and could not be chosen."
+            f"{100 * (1 - coverage):.1f} % of the memberships of universe '{config.universe}' have no bars in these "
+            "data and could not be chosen."
         )
     benchmark = result["benchmark"]
     if benchmark and benchmark.get("kind") == "total-return" and benchmark.get("coverage", 1.0) < 0.9995:

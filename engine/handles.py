@@ -30,7 +30,7 @@ class _BulkFeed(bt.feed.DataBase):  # type: ignore[misc]
     (``exactbars``, ``preload=False``, filters): :meth:`_load` serves those.
     """
 
-    params = (("market", None), ("first", 0), ("last", -1))
+    params: Any = (("market", None), ("first", 0), ("last", -1))
 
     def _columns(self) -> dict[str, np.ndarray]:
         raise DataError("a bulk feed must give its columns")
@@ -257,7 +257,7 @@ class BarFeed(_BulkFeed):
     Suspended sessions repeat the last price with volume 0; sessions before the listing are NaN.
     """
 
-    params = (("symbol", ""),)
+    params: Any = (("symbol", ""),)
 
     def __init__(self) -> None:
         self._i = self.p.market.column(self.p.symbol)

@@ -66,16 +66,22 @@ class Ledger:
     # -- postings -------------------------------------------------------------------------------
 
     def fill(
-        self, t: int, order_id: int, i: int, shares: int, price: float, value: Any, fees: tuple[Any, ...], slip: float
+        self,
+        t: int,
+        order_id: int,
+        i: int,
+        shares: int,
+        price: float,
+        value: Any,
+        fees: tuple[Any, ...],
+        slip: float,
     ) -> None:
         """Post a fill: ``shares`` signed, ``value`` and the four ``fees`` in fen, slippage in yuan."""
         self._fills.append((t, order_id, i, shares, price, *fees, slip))
         charged = fees[0] + fees[1] + fees[2] + fees[3]
         self._expected += (-value if shares > 0 else value) - charged
 
-    def refuse(
-        self, t: int, order: Order, wanted: int, done: int, reason: str, outcome: str
-    ) -> Refusal:
+    def refuse(self, t: int, order: Order, wanted: int, done: int, reason: str, outcome: str) -> Refusal:
         """Post a refusal and return its open row."""
         row = Refusal(t, order.ref, order.i, order.isbuy(), wanted, done, reason, outcome)
         self._refusals.append(row)
@@ -291,12 +297,14 @@ class Ledger:
                 "wanted": np.array([order.wanted for order in orders], dtype=np.int64),
                 "done": np.array([abs(order.executed.size) for order in orders], dtype=np.int64),
                 "limit_price": np.array(
-                    [order.price if order.exectype == order.Limit else np.nan for order in orders], dtype=np.float64
+                    [order.price if order.exectype == order.Limit else np.nan for order in orders],
+                    dtype=np.float64,
                 ),
                 "valid": np.array([day(order.valid) for order in orders], dtype="datetime64[ms]"),
                 "status": np.array([order.getstatusname() for order in orders], dtype=object),
                 "closed_date": np.array(
-                    [day(None if order.alive() else order.executed.dt) for order in orders], dtype="datetime64[ms]"
+                    [day(None if order.alive() else order.executed.dt) for order in orders],
+                    dtype="datetime64[ms]",
                 ),
             }
         )
@@ -332,7 +340,11 @@ class Ledger:
 
         if not self._scores:
             return pd.DataFrame(
-                {"date": self._dates([]), "symbol": np.array([], dtype=object), "score": np.array([], dtype=float)}
+                {
+                    "date": self._dates([]),
+                    "symbol": np.array([], dtype=object),
+                    "score": np.array([], dtype=float),
+                }
             )
         parts = [
             frame.rename_axis("symbol").reset_index().assign(date=self._dates([t])[0]) for t, frame in self._scores

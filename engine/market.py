@@ -12,7 +12,7 @@ import copy
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -202,9 +202,7 @@ class Market:
             if array.shape != (rows, columns):
                 raise DataError(f"field '{name}' has shape {array.shape}, expected {(rows, columns)} (T, N)")
         fields: dict[str, np.ndarray] = {
-            name: np.ascontiguousarray(raw[name], dtype=np.float64)
-            if name in raw
-            else np.full((rows, columns), np.nan)
+            name: np.ascontiguousarray(raw[name], dtype=np.float64) if name in raw else np.full((rows, columns), np.nan)
             for name in RAW_FIELDS
         }
         has_bar = ~np.isnan(fields["close"])
@@ -294,8 +292,8 @@ class Market:
             if meta["format"] != FORMAT:
                 raise ValueError(f"format {meta['format']}, expected {FORMAT}")
 
-            def read(name: str, mode: str | None = None) -> np.ndarray:
-                return np.load(folder / f"{name}.npy", mmap_mode=mode, allow_pickle=False)  # type: ignore[call-overload,no-any-return]
+            def read(name: str, mode: Literal["r"] | None = None) -> np.ndarray:
+                return np.load(folder / f"{name}.npy", mmap_mode=mode, allow_pickle=False)  # type: ignore[no-any-return]
 
             return cls(
                 read("sessions"),
@@ -311,7 +309,9 @@ class Market:
                 fingerprint=meta["fingerprint"],
             )
         except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"the market cache '{folder.name}' cannot be read ({error}); delete it and run again") from error
+            raise DataError(
+                f"the market cache '{folder.name}' cannot be read ({error}); delete it and run again"
+            ) from error
 
     # -- looking in -----------------------------------------------------------------------------
 
@@ -335,11 +335,9 @@ class Market:
         try:
             return self.index[symbol]
         except (KeyError, TypeError):
-            raise DataError(
-                f"'{symbol}' is not in this market of {len(self.symbols)} stocks; "
-                f"{nearest(str(symbol), self.symbols)}" if len(self.symbols) <= 40 else
-                f"'{symbol}' is not in this market of {len(self.symbols)} stocks; check the code or widen the universe"
-            ) from None
+            few = len(self.symbols) <= 40
+            advice = nearest(str(symbol), self.symbols) if few else "check the code or widen the universe"
+            raise DataError(f"'{symbol}' is not in this market of {len(self.symbols)} stocks; {advice}") from None
 
     def position_of(self, date: Any, side: str = "left") -> int:
         """Index of the first session on or after ``date`` (``side="right"``: after it)."""
@@ -419,7 +417,7 @@ class Market:
         from engine.handles import BarFeed
 
         clock = self.running
-        return BarFeed(market=self, symbol=symbol, first=clock.p.first, last=clock.p.last)
+        return BarFeed(market=self, symbol=symbol, first=clock.p.first, last=clock.p.last)  # type: ignore[call-arg]
 
     def limits(self, symbol: str, t: int) -> tuple[float | None, float | None]:
         """Lower and upper price limit of a session in yuan; ``None`` where there is no limit."""

@@ -28,10 +28,20 @@ class Execution:
     )  # fmt: skip
 
     def __init__(
-        self, dt: float, size: float, price: float, value: float, comm: float, pnl: float, psize: float, pprice: float
+        self,
+        dt: float,
+        size: float,
+        price: float,
+        value: float,
+        comm: float,
+        pnl: float,
+        psize: float,
+        pprice: float,
     ) -> None:
         self.dt, self.size, self.price, self.value, self.comm = dt, size, price, value, comm
         self.pnl, self.psize, self.pprice = pnl, psize, pprice
+        self.opened: float
+        self.closed: float
         if size > 0:
             self.opened, self.openedvalue, self.openedcomm = size, value, comm
             self.closed, self.closedvalue, self.closedcomm = 0, 0.0, 0.0
@@ -43,7 +53,17 @@ class Execution:
 class Created:
     """What an order asked for (Backtrader's ``order.created``); yuan and shares."""
 
-    __slots__ = ("dt", "pclose", "plimit", "price", "pricelimit", "remsize", "size", "trailamount", "trailpercent")
+    __slots__ = (
+        "dt",
+        "pclose",
+        "plimit",
+        "price",
+        "pricelimit",
+        "remsize",
+        "size",
+        "trailamount",
+        "trailpercent",
+    )
 
     def __init__(self, dt: float, size: float, price: float, pricelimit: float | None, pclose: float) -> None:
         self.dt, self.size, self.price, self.pclose = dt, size, price, pclose
@@ -54,7 +74,21 @@ class Created:
 class Executed:
     """What an order has traded so far (Backtrader's ``order.executed``)."""
 
-    __slots__ = ("bits", "comm", "dt", "margin", "p1", "p2", "pnl", "pprice", "price", "psize", "remsize", "size", "value")
+    __slots__ = (
+        "bits",
+        "comm",
+        "dt",
+        "margin",
+        "p1",
+        "p2",
+        "pnl",
+        "pprice",
+        "price",
+        "psize",
+        "remsize",
+        "size",
+        "value",
+    )
 
     def __init__(self, remsize: float) -> None:
         self.dt: float | None = None
@@ -104,7 +138,13 @@ class Executed:
         """A snapshot for a notification."""
         self.mark()
         twin = Executed.__new__(Executed)
-        twin.dt, twin.size, twin.price, twin.value, twin.comm = self.dt, self.size, self.price, self.value, self.comm
+        twin.dt, twin.size, twin.price, twin.value, twin.comm = (
+            self.dt,
+            self.size,
+            self.price,
+            self.value,
+            self.comm,
+        )
         twin.pnl, twin.psize, twin.pprice, twin.remsize = self.pnl, self.psize, self.pprice, self.remsize
         twin.margin, twin.bits, twin.p1, twin.p2 = self.margin, self.bits, self.p1, self.p2
         return twin
@@ -117,7 +157,7 @@ class _Answers:
 
     if TYPE_CHECKING:
         ref: int
-        size: int
+        size: float
         status: int
         ordtype: int
         exectype: int
@@ -223,8 +263,8 @@ class Order(_Answers):
         What the strategy named.
     i : int
         Index of the stock in the market.
-    size : int
-        Shares asked for, negative for a sale.
+    size : float
+        Whole shares asked for, negative for a sale.
     status : int
         ``Created`` .. ``Rejected`` as in Backtrader.
     created, executed : Created, Executed
@@ -235,9 +275,10 @@ class Order(_Answers):
     """
 
     __slots__ = (
-        "_info", "_unfilled", "basket", "broker", "charged", "comminfo", "created", "data", "day", "exectype", "executed", "i",
-        "oco", "ordtype", "owner", "parent", "plen", "position", "price", "pricelimit", "reason", "ref", "refusal",
-        "size", "status", "target", "tradeid", "trailamount", "trailpercent", "transmit", "triggered", "valid", "wanted",
+        "_info", "_unfilled", "basket", "broker", "charged", "comminfo", "created", "data", "day", "exectype",
+        "executed", "i", "oco", "ordtype", "owner", "parent", "plen", "position", "price", "pricelimit", "reason", "ref", "refusal",
+        "size", "status", "target", "tradeid", "trailamount", "trailpercent", "transmit", "triggered", "valid",
+        "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -246,7 +287,7 @@ class Order(_Answers):
         owner: Any,
         data: Any,
         i: int,
-        size: int,
+        size: float,
         exectype: int,
         price: float | None,
         pricelimit: float | None,
@@ -259,7 +300,7 @@ class Order(_Answers):
         self.tradeid, self.created, self.executed = tradeid, created, Executed(size)
         self.ordtype = _Base.Buy if size > 0 else _Base.Sell
         self.status = _Base.Created
-        self.wanted = abs(size)
+        self.wanted = int(abs(size))
         self.broker = self.comminfo = self.oco = self.parent = self.trailamount = self.trailpercent = None
         self.transmit, self.triggered, self.position, self.plen = True, False, 0, 0
         self._info: AutoOrderedDict | None = None
@@ -330,14 +371,15 @@ class Trade:
 
     __slots__ = (
         "barclose", "barlen", "baropen", "commission", "data", "dtclose", "dtopen", "history", "historyon",
-        "isclosed", "isopen", "justopened", "long", "pnl", "pnlcomm", "price", "ref", "size", "status", "tradeid", "value",
+        "isclosed", "isopen", "justopened", "long", "owner", "pnl", "pnlcomm", "price", "ref", "size",
+        "status", "tradeid", "value",
     )  # fmt: skip
 
     Created, Open, Closed = bt.Trade.Created, bt.Trade.Open, bt.Trade.Closed
     status_names = bt.Trade.status_names
 
-    def __init__(self, ref: int, data: Any, tradeid: int) -> None:
-        self.ref, self.data, self.tradeid = ref, data, tradeid
+    def __init__(self, ref: int, owner: Any, data: Any, tradeid: int) -> None:
+        self.ref, self.owner, self.data, self.tradeid = ref, owner, data, tradeid
         self.size: float = 0
         self.price = self.value = self.commission = self.pnl = self.pnlcomm = 0.0
         self.justopened = self.isopen = self.isclosed = self.historyon = False
@@ -399,10 +441,21 @@ class Trade:
     def clone(self) -> Trade:
         """A snapshot for a notification."""
         twin = Trade.__new__(Trade)
-        twin.ref, twin.data, twin.tradeid, twin.size, twin.price = self.ref, self.data, self.tradeid, self.size, self.price
-        twin.value, twin.commission, twin.pnl, twin.pnlcomm = self.value, self.commission, self.pnl, self.pnlcomm
+        twin.ref, twin.data, twin.tradeid, twin.size, twin.price = (
+            self.ref,
+            self.data,
+            self.tradeid,
+            self.size,
+            self.price,
+        )
+        twin.value, twin.commission, twin.pnl, twin.pnlcomm = (
+            self.value,
+            self.commission,
+            self.pnl,
+            self.pnlcomm,
+        )
         twin.justopened, twin.isopen, twin.isclosed = self.justopened, self.isopen, self.isclosed
         twin.baropen, twin.barclose, twin.barlen = self.baropen, self.barclose, self.barlen
         twin.dtopen, twin.dtclose, twin.long, twin.status = self.dtopen, self.dtclose, self.long, self.status
-        twin.history, twin.historyon = self.history, self.historyon
+        twin.owner, twin.history, twin.historyon = self.owner, self.history, self.historyon
         return twin

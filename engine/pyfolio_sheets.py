@@ -286,7 +286,8 @@ def _plotting(tables: _Tables) -> Iterator[str | None]:
             matplotlib.rcdefaults()  # a user's style file must not change the report
             font = cjk_font()
             if font:
-                matplotlib.rcParams["font.family"] = [font]
+                # pyfolio's style asks for "sans-serif", which is looked up here when the picture is drawn.
+                matplotlib.rcParams["font.sans-serif"] = [font, "DejaVu Sans"]
                 matplotlib.rcParams["axes.unicode_minus"] = False
             yield font
     finally:

@@ -44,7 +44,10 @@ class _Progress(bt.Analyzer):  # type: ignore[misc]
         if self._count % 20 == 0 or self._count == self._total:
             market = self.p.market
             self.p.callback(
-                self._count, self._total, str(market.sessions[market.running.t]), self.strategy.broker.getvalue()
+                self._count,
+                self._total,
+                str(market.sessions[market.running.t]),
+                self.strategy.broker.getvalue(),
             )
 
     prenext = nextstart = next

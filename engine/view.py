@@ -97,9 +97,9 @@ class View:
         """
         market = self._market
         index = t if isinstance(t, int) else market.position_of(t, "right") - 1
-        asked = t if not isinstance(t, int) else index
-        if index > self.t or (not isinstance(t, int) and np.datetime64(t, "D") > self.date):
-            raise LookAheadError(f"this view ends at {self.date}; session {asked} is not known yet")
+        late = not isinstance(t, int) and np.array(t, dtype="datetime64[D]") > self.date
+        if index > self.t or late:
+            raise LookAheadError(f"this view ends at {self.date}; session {t} is not known yet")
         return View(market, index)
 
     def scores(self, values: np.ndarray, **more: np.ndarray) -> pd.DataFrame:
@@ -132,7 +132,24 @@ class View:
 
 _PANEL_FIELDS = frozenset(
     (
-        "open", "high", "low", "close", "preclose", "volume", "amount", "turnover", "total_shares",
-        "float_shares", "adj_factor", "mark", "traded", "listed", "st", "age", "limit_up", "limit_down", "member",
+        "open",
+        "high",
+        "low",
+        "close",
+        "preclose",
+        "volume",
+        "amount",
+        "turnover",
+        "total_shares",
+        "float_shares",
+        "adj_factor",
+        "mark",
+        "traded",
+        "listed",
+        "st",
+        "age",
+        "limit_up",
+        "limit_down",
+        "member",
     )  # fmt: skip
 )

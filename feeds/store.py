@@ -24,7 +24,7 @@ from engine.market import FORMAT, Market
 from feeds.benchmark import KINDS
 from feeds.file_feed import FileFeed
 from feeds.fingerprint import Digests, fingerprint
-from feeds.universe import Universe, index_code, parse_universe
+from feeds.universe import Universe, index_code, parse_symbols, parse_universe
 
 MARGIN = 5
 """Sessions before the base day and the lookback that are read in any case."""
@@ -74,16 +74,12 @@ class Request:
     @property
     def needs_members(self) -> bool:
         """Whether dated memberships are read."""
-        return self.universe.kind == "index" or (
-            bool(self.benchmark) and self.benchmark_kind == "total-return"
-        )
+        return self.universe.kind == "index" or (bool(self.benchmark) and self.benchmark_kind == "total-return")
 
 
 def cache_folder(cache: Path | None = None) -> Path:
     """The folder of caches: the argument, else ``HUICE_CACHE``, else ``.huice/cache`` here."""
-    return (
-        Path(cache) if cache is not None else Path(os.environ.get("HUICE_CACHE") or Path(".huice") / "cache")
-    )
+    return Path(cache) if cache is not None else Path(os.environ.get("HUICE_CACHE") or Path(".huice") / "cache")
 
 
 def open_market(
@@ -138,7 +134,7 @@ def open_market(
     asked = parse_universe(universe)
     if benchmark_kind not in KINDS:
         raise ConfigError(f"unknown benchmark_kind '{benchmark_kind}'; {nearest(benchmark_kind, KINDS)}")
-    extra = tuple(sorted(set(parse_universe(list(extra_symbols)).symbols))) if extra_symbols else ()
+    extra = parse_symbols(extra_symbols)
     feed = FileFeed(_folder_of(data, place))
     calendar = feed.calendar()
     first, last, base = _span(feed, calendar, _day(start, "start"), _day(end, "end"), lookback)
@@ -291,11 +287,7 @@ def _folder_of(data: str, place: Path) -> Path:
 
     if not is_spec(data):
         folder = Path(data)
-        if (
-            not folder.is_dir()
-            and os.sep not in data
-            and nearest(data.partition(":")[0], [SCHEME]).startswith("did")
-        ):
+        if not folder.is_dir() and os.sep not in data and nearest(data.partition(":")[0], [SCHEME]).startswith("did"):
             raise DataError(f"there is no data folder '{data}'; did you mean '{SCHEME}'?")
         return folder
     config = parse_spec(data)

@@ -1,7 +1,8 @@
 """The embedded synthetic market: an A-share market made from a seed, in the tables of the real data.
 
 :func:`write_synthetic` draws who is listed and what will happen to whom
-(:mod:`feeds.synthetic_population`, :mod:`feeds.synthetic_schedules`), lets prices run session by session under the exchange's rules (:mod:`feeds.synthetic_prices`), forms the indices
+(:mod:`feeds.synthetic_population`, :mod:`feeds.synthetic_schedules`), lets prices run session by
+session under the exchange's rules (:mod:`feeds.synthetic_prices`), forms the indices
 (:mod:`feeds.synthetic_index`) and writes the Parquet files (:mod:`feeds.synthetic_tables`).
 
 Names are invented on purpose (the sexagenary cycle plus an industry, "甲子银行"), so nobody takes a
@@ -11,6 +12,7 @@ synthetic price for a real one; codes follow the boards' true ranges.
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -132,7 +134,9 @@ def exchange_sessions(end: dt.date) -> np.ndarray:
     import exchange_calendars  # pulls in pandas and half a second: only when a market is made
 
     try:
-        calendar = exchange_calendars.get_calendar("XSHG", start="1991-01-02", end=end.isoformat())
+        with warnings.catch_warnings():  # it uses what pandas 3.1 calls out of date
+            warnings.simplefilter("ignore", DeprecationWarning)
+            calendar = exchange_calendars.get_calendar("XSHG", start="1991-01-02", end=end.isoformat())
     except ValueError as error:
         raise DataError(
             f"the exchange calendar has no sessions up to {end}; choose an earlier end or upgrade "

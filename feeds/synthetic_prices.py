@@ -43,7 +43,7 @@ LOOKBACK = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Paths:
-    """What the exchange printed, (T, N); where a stock does not trade only ``mark`` and share counts count."""
+    """What the exchange printed, each (T, N); only ``mark`` means something where a stock does not trade."""
 
     open: np.ndarray  # int32 fen
     high: np.ndarray
@@ -89,7 +89,7 @@ def simulate(people: Population, sessions: np.ndarray, stream: Stream) -> Paths:
     stream : callable
         Random generator by purpose.
     """
-    length, count = people.trading.shape
+    length, count = len(sessions), len(people.symbols)
     market, level, activity = market_path(length, stream)
     sector = INDUSTRY_VOLATILITY * stream("sectors").standard_normal((length, people.industry.max() + 1))
     shocks, news, magnet = stream("shocks"), stream("news"), stream("magnet")
@@ -246,7 +246,7 @@ def _rate(people: Population, state: np.ndarray, session: np.datetime64) -> np.n
 def _limits(
     people: Population, reference: np.ndarray, age: np.ndarray, rate: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Highest and lowest legal price in fen: reference x (1 +- r), half-up; none or wider for new listings."""
+    """Highest and lowest legal price in fen: reference x (1 +- r), half-up; new listings differ."""
     up, down = half_up_ratio(reference * (100 + rate), 100), half_up_ratio(reference * (100 - rate), 100)
     first = (age == 0) & people.capped_first
     up = np.where(first, half_up_ratio(reference * 144, 100), up)

@@ -47,7 +47,7 @@ def special_treatment(
     small = rng.permutation(small)
     # Delistings, more of them late; each comes after an ST spell, a halt and a delisting period.
     wanted = int(round(0.006 * count * length / 243)) if length >= 120 else 0
-    wanted = min(max(wanted, int(length >= 120)), len(small) // 2)
+    wanted = min(max(wanted, int(length >= 120 and count >= 10)), len(small) // 2)
     doomed, rest = small[:wanted], small[wanted:]
     last_pos = np.full(count, length - 1)
     ends = 100 + ((length - 112) * np.sqrt(rng.uniform(0.04, 1.0, wanted))).astype(int)
@@ -56,7 +56,7 @@ def special_treatment(
     halt = leaving - rng.integers(20, 60, wanted)
     marked = np.maximum(leaving - rng.integers(300, 520, wanted), 0)
     # Ordinary spells: some at the start, new ones around the deadline of the annual reports.
-    opening = rest[: max(int(round(0.045 * can.sum())), int(len(rest) > 0))]
+    opening = rest[: max(int(round(0.045 * can.sum())), int(count >= 10))]
     spells = [(opening, np.zeros(len(opening), int), rng.integers(60, 480, len(opening)))]
     month_day = sessions.astype("datetime64[D]") - sessions.astype("datetime64[Y]").astype("datetime64[D]")
     april = np.flatnonzero((month_day >= np.timedelta64(108, "D")) & (month_day <= np.timedelta64(122, "D")))

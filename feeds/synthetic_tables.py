@@ -130,7 +130,7 @@ def _securities(people: Population, sessions: np.ndarray) -> dict[str, Any]:
         "last_bar": _dates(sessions[last]),
         "n_bars": people.trading.sum(axis=0)[some].astype(np.int64),
         # as in the real table: a bar within the last ten days
-        "active_at_end": np.asarray(sessions[last] >= sessions[-1] - 10),
+        "active_at_end": sessions[last] >= sessions[-1] - 10,
     }
 
 
@@ -144,7 +144,7 @@ def _constituents(people: Population, indices: Indices) -> dict[str, Any]:
         "index_code": _words(spells["index_code"]),
         "symbol": _by_index(spells["i"], people.symbols),
         **{name: _dates(spells[name]) for name in ("in_date", "out_date", "in_announced", "out_announced")},
-        "in_bars": people.trading.any(axis=0)[spells["i"]],
+        "in_bars": (people.trading.sum(axis=0) > 0)[spells["i"]],
     }
 
 

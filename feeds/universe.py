@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +81,18 @@ def index_code(word: str) -> str:
     return ALIASES.get(text, code[1] if code else text)
 
 
+def parse_symbols(words: Iterable[str]) -> tuple[str, ...]:
+    """A-share codes, sorted and each once; blank words are skipped.
+
+    Raises
+    ------
+    ConfigError
+        If a word is no A-share code.
+    """
+    found = (str(word).strip().upper() for word in words)
+    return tuple(sorted({check_symbol(word, ConfigError) for word in found if word}))
+
+
 def parse_universe(universe: str | Sequence[str]) -> Universe:
     """Read the option ``universe``.
 
@@ -105,12 +117,10 @@ def parse_universe(universe: str | Sequence[str]) -> Universe:
         words = list(universe)
         if len(words) == 1 and isinstance(words[0], str) and not is_a_share(words[0].strip().upper()):
             return parse_universe(words[0])
-    symbols = {check_symbol(str(word).strip().upper(), ConfigError) for word in words if str(word).strip()}
+    symbols = parse_symbols(words)
     if not symbols:
-        raise ConfigError(
-            "the universe is empty; give 'all', an index such as 'csi500', or symbols such as 600519.SH"
-        )
-    return Universe("symbols", symbols=tuple(sorted(symbols)))
+        raise ConfigError("the universe is empty; give 'all', an index such as 'csi500', or symbols such as 600519.SH")
+    return Universe("symbols", symbols=symbols)
 
 
 def memberships(feed: FileFeed, code: str, option: str) -> Memberships:

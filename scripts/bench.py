@@ -7,8 +7,6 @@ minimum); plain Backtrader holds one PandasData per stock and charges a percenta
 
 from __future__ import annotations
 
-import _cli  # noqa: F401  (puts the project's packages first on the path)
-
 import gc
 import json
 import resource
@@ -17,6 +15,7 @@ import sys
 import time
 from typing import Any
 
+import _cli  # noqa: F401  (puts the project's packages first on the path)
 import numpy as np
 import typer
 
@@ -24,7 +23,9 @@ SESSIONS, HOLD, EVERY = 2430, 50, 20
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-def arrays(stocks: int, sessions: int, seed: int = 1) -> tuple[np.ndarray, list[str], dict[str, np.ndarray], np.ndarray]:
+def arrays(
+    stocks: int, sessions: int, seed: int = 1
+) -> tuple[np.ndarray, list[str], dict[str, np.ndarray], np.ndarray]:
     """Sessions, symbols, raw fields (T, N) with 2 % suspended stock-days, and scores (T, N)."""
     rng = np.random.default_rng(seed)
     shape = (sessions, stocks)
@@ -42,7 +43,7 @@ def arrays(stocks: int, sessions: int, seed: int = 1) -> tuple[np.ndarray, list[
     suspended[0] = False
     for values in fields.values():
         values[suspended] = np.nan
-    days = np.busday_offset("2011-01-04", np.arange(sessions)).astype("datetime64[D]")
+    days = np.busday_offset(np.datetime64("2011-01-04"), np.arange(sessions)).astype("datetime64[D]")
     return days, [f"{600000 + k}.SH" for k in range(stocks)], fields, rng.random(shape)
 
 

@@ -71,7 +71,7 @@ class RebalanceStrategy(bt.Strategy):  # type: ignore[misc]
         Month in which an n-month period ends.
     """
 
-    params = (("signal", None), ("rebalance", "1M"), ("anchor", 12))
+    params: Any = (("signal", None), ("rebalance", "1M"), ("anchor", 12))
 
     def allocate(
         self, scores: pd.DataFrame | None, portfolio: Portfolio, view: View
@@ -149,17 +149,23 @@ class RebalanceStrategy(bt.Strategy):  # type: ignore[misc]
         """
         name, date = type(self).__name__, view.date
         if not hasattr(weights, "items"):
-            raise StrategyError(f"{name}.allocate returned a {type(weights).__name__} on {date}; return weights by symbol")
+            raise StrategyError(
+                f"{name}.allocate returned a {type(weights).__name__} on {date}; return weights by symbol"
+            )
         market = self.market
         total = 0.0
         for symbol, weight in weights.items():
             if symbol not in market.index:
                 raise StrategyError(f"{name}.allocate named '{symbol}' on {date}, which is not in this market")
             if not (math.isfinite(weight) and weight >= 0.0):
-                raise StrategyError(f"{name}.allocate gave {symbol} the weight {weight} on {date}; it must be 0 or more")
+                raise StrategyError(
+                    f"{name}.allocate gave {symbol} the weight {weight} on {date}; it must be 0 or more"
+                )
             total += weight
         if total > 1.0 + 1e-9:
-            raise StrategyError(f"{name}.allocate returned weights that sum to {total:.6f} on {date}; at most 1 is allowed")
+            raise StrategyError(
+                f"{name}.allocate returned weights that sum to {total:.6f} on {date}; at most 1 is allowed"
+            )
 
 
 def check_scores(scores: Any, view: View, name: str) -> None:
@@ -180,7 +186,9 @@ def check_scores(scores: Any, view: View, name: str) -> None:
     finite = np.isfinite(values.astype(np.float64))
     if not finite.all():
         bad = scores.index[int(np.argmin(finite))]
-        raise SignalError(f"{name}.predict gave {bad} the score {scores['score'].loc[bad]} on {view.date}; leave it out instead")
+        raise SignalError(
+            f"{name}.predict gave {bad} the score {scores['score'].loc[bad]} on {view.date}; leave it out instead"
+        )
     known = view._market.index
     for symbol in scores.index:
         if symbol not in known:

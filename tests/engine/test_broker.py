@@ -38,7 +38,12 @@ def test_market_order_fills_at_the_next_open_and_pays_itemised_fees_to_the_fen()
     done = play(market, {0: buy(A, 1000)}, cash=20_000)
     fill = done.broker.ledger.fills_frame().iloc[0]
     # 10,050.00 yuan in March 2019: commission 0.025 % = 2.5125 -> minimum 5.00, transfer 0.002 % = 0.201 -> 0.20
-    assert (fill["price"], fill["commission"], fill["stamp_duty"], fill["transfer_fee"]) == (10.05, 5.0, 0.0, 0.2)
+    assert (fill["price"], fill["commission"], fill["stamp_duty"], fill["transfer_fee"]) == (
+        10.05,
+        5.0,
+        0.0,
+        0.2,
+    )
     assert str(fill["date"].date()) == "2019-03-05"
     assert done.broker.getcash() == 20_000 - 10_050 - 5.20
     assert done.broker.getvalue() == 20_000 - 10_050 - 5.20 + 10_200
@@ -117,11 +122,17 @@ def test_buys_are_cut_to_the_lots_of_the_board(symbol: str, size: int, done_shar
 
 
 def test_a_stock_that_opens_at_its_upper_limit_cannot_be_bought_but_can_be_sold() -> None:
-    market = market_of({A: [10.0, 10.0, 11.0, 11.2], B: [10.0, 10.0, 11.0, 11.2]}, opens={
-        A: [10.0, 10.0, 11.0, 11.1], B: [10.0, 10.0, 11.0, 11.1]})
+    market = market_of(
+        {A: [10.0, 10.0, 11.0, 11.2], B: [10.0, 10.0, 11.0, 11.2]},
+        opens={A: [10.0, 10.0, 11.0, 11.1], B: [10.0, 10.0, 11.0, 11.1]},
+    )
     done = play(market, {0: buy(A, 100), 1: lambda s: (sell(A, 100)(s), buy(B, 100)(s))}, **FREE)
     fills = done.broker.ledger.fills_frame()
-    assert fills[["symbol", "side", "price"]].values.tolist() == [[A, "buy", 10.0], [A, "sell", 11.0], [B, "buy", 11.1]]
+    assert fills[["symbol", "side", "price"]].values.tolist() == [
+        [A, "buy", 10.0],
+        [A, "sell", 11.0],
+        [B, "buy", 11.1],
+    ]
     assert reasons(done) == [("LIMIT_UP", 100, 100)]
 
 
@@ -129,7 +140,11 @@ def test_a_stock_that_opens_at_its_lower_limit_cannot_be_sold_but_can_be_bought(
     market = market_of({A: [10.0, 10.0, 9.0, 9.0], B: [10.0, 10.0, 9.0, 9.0]})
     done = play(market, {0: buy(A, 100), 1: lambda s: (sell(A, 100)(s), buy(B, 100)(s))}, **FREE)
     fills = done.broker.ledger.fills_frame()
-    assert fills[["symbol", "side", "price"]].values.tolist() == [[A, "buy", 10.0], [B, "buy", 9.0], [A, "sell", 9.0]]
+    assert fills[["symbol", "side", "price"]].values.tolist() == [
+        [A, "buy", 10.0],
+        [B, "buy", 9.0],
+        [A, "sell", 9.0],
+    ]
     assert reasons(done) == [("LIMIT_DOWN", 100, 100)]
 
 
@@ -143,9 +158,17 @@ def test_limit_price_is_judged_at_the_fill_moment_not_with_the_days_close() -> N
 def test_suspended_stock_is_not_traded_keeps_its_value_and_the_order_waits() -> None:
     market = market_of({A: [10.0, 10.0, NAN, NAN, 10.5], B: [5.0] * 5})
     done = play(market, {0: buy(A, 100), 1: sell(A, 100)}, cash=10_000, **FREE)
-    assert done.broker.ledger.equity_arrays()[1].tolist() == [10_000.0, 10_000.0, 10_000.0, 10_000.0, 10_050.0]
+    assert done.broker.ledger.equity_arrays()[1].tolist() == [
+        10_000.0,
+        10_000.0,
+        10_000.0,
+        10_000.0,
+        10_050.0,
+    ]
     refused = done.broker.ledger.refusals_frame()
-    assert refused[["reason", "wanted", "done", "days", "outcome"]].values.tolist() == [["SUSPENDED", 100, 100, 2, "done"]]
+    assert refused[["reason", "wanted", "done", "days", "outcome"]].values.tolist() == [
+        ["SUSPENDED", 100, 100, 2, "done"]
+    ]
 
 
 def test_day_order_that_cannot_trade_is_dropped() -> None:
@@ -214,7 +237,14 @@ def test_sale_beyond_the_holding_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("limit", "side", "price"),
-    [(10.2, "buy", 10.1), (10.0, "buy", 10.0), (9.95, "buy", None), (10.0, "sell", 10.1), (10.3, "sell", 10.3), (10.6, "sell", None)],
+    [
+        (10.2, "buy", 10.1),
+        (10.0, "buy", 10.0),
+        (9.95, "buy", None),
+        (10.0, "sell", 10.1),
+        (10.3, "sell", 10.3),
+        (10.6, "sell", None),
+    ],
 )
 def test_limit_orders_fill_at_the_open_or_at_their_price_within_the_days_range(
     limit: float, side: str, price: float | None
@@ -235,7 +265,10 @@ def test_good_till_cancelled_limit_order_waits_until_it_is_cancelled() -> None:
     orders: list[Any] = []
     done = play(
         market,
-        {0: lambda s: orders.append(buy(A, 100, exectype=bt.Order.Limit, price=9.5)(s)), 1: lambda s: s.cancel(orders[0])},
+        {
+            0: lambda s: orders.append(buy(A, 100, exectype=bt.Order.Limit, price=9.5)(s)),
+            1: lambda s: s.cancel(orders[0]),
+        },
         **FREE,
     )
     assert len(done.broker.ledger.fills_frame()) == 0
@@ -246,7 +279,9 @@ def test_target_weights_equal_the_same_orders_sent_one_by_one() -> None:
     rng = np.random.default_rng(5)
     closes = {f"{600000 + k}.SH": np.round(10 * np.exp(np.cumsum(rng.normal(0, 0.02, 60))), 2) for k in range(8)}
     market = market_of(closes)
-    plans = {t: dict(zip(rng.permutation(sorted(closes))[:4], [0.3, 0.3, 0.2, 0.19], strict=True)) for t in range(0, 55, 7)}
+    plans = {
+        t: dict(zip(rng.permutation(sorted(closes))[:4], [0.3, 0.3, 0.2, 0.19], strict=True)) for t in range(0, 55, 7)
+    }
 
     def one_by_one(plan: dict[str, float]) -> Any:
         def act(s: Any) -> None:
@@ -273,7 +308,13 @@ def test_target_weights_equal_the_same_orders_sent_one_by_one() -> None:
 def test_sizing_at_the_fill_uses_the_fill_price() -> None:
     market = market_of({A: [10.0, 10.0, 12.0]}, opens={A: [10.0, 10.5, 12.0]})
     at_decision = play(market, {0: lambda s: s.broker.target_weights({A: 0.5})}, cash=100_000.0, **FREE)
-    at_fill = play(market, {0: lambda s: s.broker.target_weights({A: 0.5})}, cash=100_000.0, rules=Rules(size_at="fill"), **FREE)
+    at_fill = play(
+        market,
+        {0: lambda s: s.broker.target_weights({A: 0.5})},
+        cash=100_000.0,
+        rules=Rules(size_at="fill"),
+        **FREE,
+    )
     assert at_decision.broker.shares.tolist() == [5000]  # 50,000 / 10.00
     assert at_fill.broker.shares.tolist() == [4700]  # 50,000 / 10.50 = 4,761
 
@@ -302,7 +343,13 @@ def test_participation_cap_fills_over_several_sessions_and_pays_one_minimum_comm
     assert fills["shares"].tolist() == [300, 300, 300]
     assert fills["commission"].tolist() == [5.0, 0.0, 0.0]
     assert reasons(done) == [("VOLUME_CAP", 600, 600)]
-    assert [status for _, status, _ in done.strategy.told] == ["Submitted", "Accepted", "Partial", "Partial", "Completed"]
+    assert [status for _, status, _ in done.strategy.told] == [
+        "Submitted",
+        "Accepted",
+        "Partial",
+        "Partial",
+        "Completed",
+    ]
 
 
 def test_slippage_is_adverse_stays_inside_the_days_range_and_is_itemised() -> None:
@@ -386,9 +433,7 @@ def test_time_is_the_clocks_own_also_beside_a_feed_with_other_dates() -> None:
     cerebro.addstrategy(Watch)
     cerebro.run()
     assert all(ours == theirs for ours, theirs, _ in seen)
-    assert {str(day): price for day, _, price in seen} == {
-        str(market.sessions[t]): 10.0 + t for t in range(6)
-    }
+    assert {str(day): price for day, _, price in seen} == {str(market.sessions[t]): 10.0 + t for t in range(6)}
     assert len(broker.ledger.equity_arrays()[0]) == 6
 
 

@@ -21,7 +21,9 @@ def events(t: int, prev: float, pre: float, ratio: float, cash: float) -> dict[s
     }  # fmt: skip
 
 
-def held_over(closes: list[float], book: dict[str, np.ndarray], precloses: list[float], shares: int = 100, **more: Any) -> Any:
+def held_over(
+    closes: list[float], book: dict[str, np.ndarray], precloses: list[float], shares: int = 100, **more: Any
+) -> Any:
     market = market_of({A: closes}, events=book, precloses={A: precloses})
     return play(
         market,
@@ -98,9 +100,13 @@ def test_ex_date_on_a_suspended_day_marks_at_the_reference_so_that_value_stays()
 
 def test_bonus_shares_can_be_sold_on_the_ex_date() -> None:
     market = market_of(
-        {A: [13.0, 13.0, 10.0, 10.0]}, events=events(2, 13.0, 10.0, 1.3, 0.0), precloses={A: [13.0, 13.0, 10.0, 10.0]}
+        {A: [13.0, 13.0, 10.0, 10.0]},
+        events=events(2, 13.0, 10.0, 1.3, 0.0),
+        precloses={A: [13.0, 13.0, 10.0, 10.0]},
     )
     done = play(
-        market, {0: lambda s: s.buy(data=s.market[A], size=100), 1: lambda s: s.close(s.market[A])}, fees=ZeroFees()
+        market,
+        {0: lambda s: s.buy(data=s.market[A], size=100), 1: lambda s: s.close(s.market[A])},
+        fees=ZeroFees(),
     )
     assert done.broker.ledger.fills_frame()["shares"].tolist() == [100, 130]

@@ -37,7 +37,14 @@ def test_wealth_over_an_unresolved_event_moves_by_the_market_return_alone(
     end = str(np.datetime64(ex_date) + 40)
     market = open_market(str(DATA), universe=[symbol], start=start, end=end, cache=tmp_path)
     done = simulate(
-        market, Holder, {"symbol": symbol}, start=start, end=end, cash=1e6, fees=ZeroFees(), rules=Rules(price_limits=False)
+        market,
+        Holder,
+        {"symbol": symbol},
+        start=start,
+        end=end,
+        cash=1e6,
+        fees=ZeroFees(),
+        rules=Rules(price_limits=False),
     )
     frame = done.broker.ledger.equity_frame().set_index("date")
     booked = done.broker.ledger.corporate_frame()

@@ -95,9 +95,7 @@ def test_a_delisting_closes_the_lots_after_the_trades_of_its_day() -> None:
 
 
 def test_an_unresolved_event_may_take_shares_away() -> None:
-    fills = fills_of(
-        *[(0, A, "buy", 100, 10.0, 0.0)] * 2, (5, A, "sell", 20, 110.0, 0.0)
-    )
+    fills = fills_of(*[(0, A, "buy", 100, 10.0, 0.0)] * 2, (5, A, "sell", 20, 110.0, 0.0))
     closed, still = round_trips(fills, actions_of((2, A, "UNRESOLVED", -180, 4.0)), DAYS)
     assert closed["shares"].tolist() == [10, 10] and still.empty
     assert closed["pnl"].sum() == pytest.approx(20 * 110 + 4 - 2000)
@@ -122,7 +120,7 @@ def test_without_fills_the_frames_are_empty_but_have_their_columns() -> None:
 
 
 def random_account(trades: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int], float]:
-    """Fills and actions, the shares left by symbol and the net cash flow, kept by the simplest bookkeeping."""
+    """Fills, actions, the shares left by symbol and the net cash flow, kept by the simplest bookkeeping."""
     rng = np.random.default_rng(seed)
     names = [f"{600000 + k}.SH" for k in range(40)]
     held, cash = dict.fromkeys(names, 0), 0.0

@@ -35,7 +35,10 @@ class Restless(bt.Strategy):
             data = market[str(rng.choice(market.symbols))]
             options: dict[str, Any] = {"valid": bt.Order.DAY} if rng.random() < 0.3 else {}
             if rng.random() < 0.4 and data.close[0] == data.close[0]:
-                options |= {"exectype": bt.Order.Limit, "price": round(data.close[0] * float(rng.uniform(0.95, 1.05)), 2)}
+                options |= {
+                    "exectype": bt.Order.Limit,
+                    "price": round(data.close[0] * float(rng.uniform(0.95, 1.05)), 2),
+                }
             size = int(rng.integers(1, 3_000))
             if rng.random() < 0.5:
                 self.buy(data=data, size=size, **options)
@@ -87,7 +90,13 @@ def check(done: Simulation) -> dict[str, int]:
         assert round(row.value * 100) == cash + worth
     assert all(n >= 0 for n in shares.values())
     for order in done.broker.orders:
-        assert order.alive() or order.status in (order.Completed, order.Canceled, order.Expired, order.Margin, order.Rejected)
+        assert order.alive() or order.status in (
+            order.Completed,
+            order.Canceled,
+            order.Expired,
+            order.Margin,
+            order.Rejected,
+        )
         if order.status in (order.Expired, order.Margin, order.Rejected):
             assert order.reason and (refusals["order_id"] == order.ref).any()
         if order.status == order.Completed and abs(order.executed.size) < order.wanted:
@@ -103,11 +112,11 @@ def random_run(seed: int) -> dict[str, int]:
         short_cash=str(rng.choice(["cut", "refuse"])), size_at=str(rng.choice(["decision", "fill"])),
         unfilled=str(rng.choice(["carry", "drop"])), sells_first=bool(rng.integers(2)),
     )  # fmt: skip
-    slippage = [NoSlippage(), BasisPoints(bps=7), Ticks(ticks=1), VolumeShare(cap=0.05, impact=0.1)][int(rng.integers(4))]
+    slippage = [NoSlippage(), BasisPoints(bps=7), Ticks(ticks=1), VolumeShare(cap=0.05, impact=0.1)][
+        int(rng.integers(4))
+    ]
     fill = str(rng.choice(["next_open", "next_close"]))
-    return check(
-        simulate(market, Restless, {"seed": seed}, cash=START, rules=rules, slippage=slippage, fill=fill)
-    )
+    return check(simulate(market, Restless, {"seed": seed}, cash=START, rules=rules, slippage=slippage, fill=fill))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)

@@ -9,7 +9,9 @@ from engine.market import EVENT_COLUMNS, Market
 BOARDS = ("600", "000", "300", "688")
 
 
-def random_ashares(rng: np.random.Generator, stocks: int = 6, sessions: int = 40, first_day: str = "2020-07-01") -> Market:
+def random_ashares(
+    rng: np.random.Generator, stocks: int = 6, sessions: int = 40, first_day: str = "2020-07-01"
+) -> Market:
     """Suspensions, limit days, dividends, bonus shares, unresolved events, a listing and a delisting."""
     symbols = sorted(
         f"{prefix}{k:03d}.{'SH' if prefix[0] == '6' else 'SZ'}"

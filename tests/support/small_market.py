@@ -84,6 +84,11 @@ class Scripted(bt.Strategy):
 Action = Callable[[Any], Any]
 
 
-def play(market: Market, script: Mapping[int, Action], before_close: Mapping[int, Action] | None = None, **options: Any) -> Simulation:
+def play(
+    market: Market,
+    script: Mapping[int, Action],
+    before_close: Mapping[int, Action] | None = None,
+    **options: Any,
+) -> Simulation:
     """Run ``script`` over the whole market."""
     return simulate(market, Scripted, {"script": dict(script), "before_close": dict(before_close or {})}, **options)

@@ -1,0 +1,226 @@
+"""The account: cash, shares and trades, and every way in which they change.
+
+Money is integer fen where the rules say so (``exact_money``), else unrounded fen as floats, which is what
+Backtrader's own broker computes with.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine import corporate
+from engine.ledger import Ledger
+from engine.orders import Execution, Order, Trade
+from engine.rules import Rules, legal_buy
+
+if TYPE_CHECKING:
+    from engine.market import Market
+
+
+class Account:
+    """Cash and holdings of one run; every movement is posted to its ledger.
+
+    Attributes
+    ----------
+    cash, value : int or float
+        Fen; ``value`` as of the last close marked.
+    shares : ndarray of int64, shape (N,)
+    cost : ndarray of float64, shape (N,)
+        Average price of the shares held, yuan.
+    held : list of int
+        Stocks held, ascending.
+    """
+
+    def __init__(self, market: Market, cash: float, rules: Rules) -> None:
+        self.market, self.rules = market, rules
+        self.exact = rules.exact_money
+        self.cash: Any = self.fen(cash)
+        self.value: Any = self.cash
+        columns = market.shape[1]
+        self.shares = np.zeros(columns, dtype=np.int64)
+        self.cost = np.zeros(columns)
+        self.held: list[int] = []
+        self._held_array: np.ndarray | None = None
+        self._bought: dict[int, int] = {}
+        self._trades: dict[int, dict[tuple[int, int], Trade]] = {}
+        self._trade_refs = 0
+        self._events = corporate.EventBook(market)
+        self.ledger = Ledger(market, self.cash, self.exact)
+
+    def fen(self, yuan: float) -> Any:
+        """Yuan as fen, half-up where money is exact."""
+        return math.floor(yuan * 100.0 + 0.5) if self.exact else yuan * 100.0
+
+    def sellable(self, i: int) -> int:
+        """Shares of a stock that were not bought on the current session."""
+        return int(self.shares[i]) - self._bought.get(i, 0)
+
+    # -- before trading -------------------------------------------------------------------------
+
+    def open_session(self) -> None:
+        """What was bought the session before can be sold from now on."""
+        self._bought.clear()
+
+    def accrue(self, previous: int, t: int, rate: float) -> None:
+        """Pay interest on cash for the calendar days since the session before; ``rate`` a year."""
+        if not rate or self.cash <= 0:
+            return
+        days = int((self.market.sessions[t] - self.market.sessions[previous]).astype(int))
+        earned = self.cash * rate * days / 365.0
+        interest = math.floor(earned + 0.5) if self.exact else earned
+        self.cash += interest
+        self.ledger.interest(interest)
+
+    def book_actions(self, t: int) -> list[tuple[int, int]]:
+        """Book the ex-dates of session ``t``; returns (stock, shares before) of each holding concerned."""
+        concerned = []
+        for event in self._events.on(t):
+            i = event.i
+            shares = int(self.shares[i])
+            if not shares:
+                continue
+            concerned.append((i, shares))
+            for effect in corporate.effects(event, shares):
+                self.ledger.corporate(t, i, effect.kind, effect.shares, effect.cash_fen)
+                self.ledger.fractions += effect.fraction
+                self.cash += effect.cash_fen
+                if effect.shares:
+                    self.shares[i] = new = shares + effect.shares
+                    self.cost[i] *= shares / new if new else 0.0
+                self._adjust_trades(i, shares, effect.shares, effect.cash_fen / 100.0)
+            if not self.shares[i]:
+                self._forget(i)
+        return concerned
+
+    def _adjust_trades(self, i: int, shares: int, added: int, cash: float) -> None:
+        """Share an action out over the open trades of a stock by size, the last taking the rest."""
+        open_trades = [trade for trade in self._trades.get(i, {}).values() if trade.size]
+        left_shares, left_cash = added, cash
+        for k, trade in enumerate(open_trades):
+            last = k == len(open_trades) - 1
+            part = left_shares if last else int(added * trade.size / shares)
+            money = left_cash if last else round(cash * trade.size / shares, 2)
+            trade.adjust(part, money)
+            left_shares, left_cash = left_shares - part, left_cash - money
+
+    def delisted_on(self, t: int) -> list[int]:
+        """Stocks that session ``t`` finds gone from the market."""
+        return self._events.delisted_on(t)
+
+    def settle(self, i: int, t: int) -> list[Trade]:
+        """Pay out a delisted holding at its last price; returns the trades that this closes."""
+        shares = int(self.shares[i])
+        if not shares:
+            return []
+        price = float(self.market.mark[t, i])
+        proceeds = self.fen(price * shares)
+        self.cash += proceeds
+        self.ledger.corporate(t, i, corporate.DELISTING, -shares, proceeds)
+        self.shares[i] = 0
+        self._forget(i)
+        closed = [trade for trade in self._trades.get(i, {}).values() if trade.size]
+        for trade in closed:
+            trade.update(-trade.size, price, 0.0, len(self.market.running), float(self.market.day_numbers[t]))
+        return closed
+
+    # -- trading --------------------------------------------------------------------------------
+
+    def affordable(self, order: Order, quantity: int, price: float, day_fees: Any, lot: Any) -> int:
+        """The largest legal quantity whose cost with fees the cash covers."""
+        exchange = self.market.exchanges[order.i]
+        while quantity > 0:
+            value = self.fen(price * quantity)
+            fees = day_fees.charge(exchange, True, value, quantity, *order.charged)
+            cost = value + fees[0] + fees[1] + fees[2] + fees[3]
+            if cost <= self.cash:
+                return quantity
+            if self.rules.short_cash == "refuse":
+                return 0
+            smaller = min(quantity - 1, int((self.cash - (cost - value)) / (price * 100.0)))
+            quantity = legal_buy(smaller, lot) if lot is not None else max(smaller, 0)
+        return 0
+
+    def execute(self, order: Order, t: int, size: int, price: float, unslipped: float, day_fees: Any) -> list[Trade]:
+        """Exchange shares for money; returns the trades that this opens or closes."""
+        i = order.i
+        quantity = abs(size)
+        value = self.fen(price * quantity)
+        if self.exact:
+            price = value / (100.0 * quantity)  # what was truly paid a share
+        fees = day_fees.charge(self.market.exchanges[i], size > 0, value, quantity, *order.charged)
+        charged = fees[0] + fees[1] + fees[2] + fees[3]
+        before = order.charged
+        order.charged = (before[0] + value, before[1] + fees[0], before[2] + quantity, before[3] + fees[2])
+        old = int(self.shares[i])
+        new = old + size
+        cost = float(self.cost[i])
+        self.cash += (-value if size > 0 else value) - charged
+        self.shares[i] = new
+        if size > 0:
+            self.cost[i] = (old * cost + quantity * price) / new
+            self._bought[i] = self._bought.get(i, 0) + quantity
+            if not old:
+                self._remember(i)
+            pnl, booked = 0.0, value / 100.0
+        else:
+            pnl, booked = quantity * (price - cost), quantity * cost
+            if not new:
+                self._forget(i)
+        self.ledger.fill(t, order.ref, i, size, price, value, fees, abs(price - unslipped) * quantity)
+        bit = Execution(
+            float(self.market.day_numbers[t]),
+            size,
+            price,
+            booked,
+            charged / 100.0,
+            pnl,
+            new,
+            float(self.cost[i]),
+        )
+        order.executed.add(bit)
+        order.status = Order.Completed if not order.executed.remsize else Order.Partial
+        return self._update_trades(order, bit, t)
+
+    def _update_trades(self, order: Order, bit: Execution, t: int) -> list[Trade]:
+        key = (id(order.owner), order.tradeid)
+        trades = self._trades.setdefault(order.i, {})
+        trade = trades.get(key)
+        if trade is None or trade.isclosed:
+            self._trade_refs += 1
+            trade = trades[key] = Trade(self._trade_refs, order.owner, order.data, order.tradeid)
+        trade.update(bit.size, bit.price, bit.comm, len(self.market.running), float(self.market.day_numbers[t]))
+        if trade.isclosed:  # it will not change again
+            return [trade]
+        return [trade.clone()] if trade.justopened else []
+
+    def _remember(self, i: int) -> None:
+        insort(self.held, i)
+        self._held_array = None
+
+    def _forget(self, i: int) -> None:
+        self.held.remove(i)
+        self.cost[i] = 0.0
+        self._held_array = None
+
+    # -- after trading --------------------------------------------------------------------------
+
+    def close_session(self, t: int) -> None:
+        """Mark all holdings at the session's close and let the ledger check the balance."""
+        held = self._held_array
+        if held is None:
+            held = self._held_array = np.array(self.held, dtype=np.int64)
+        shares = self.shares[held]
+        marks = self.market.mark[t, held]
+        if self.exact:
+            self.value = self.cash + int((np.rint(marks * 100.0).astype(np.int64) * shares).sum())
+        else:
+            self.value = self.cash + float((marks * shares).sum()) * 100.0
+        sellable = shares
+        if self._bought and self.rules.t_plus_one:
+            bought = np.array([self._bought.get(i, 0) for i in self.held], dtype=np.int64)
+            sellable = shares - bought
+        self.ledger.close_session(t, self.cash, self.value, held, shares, sellable)

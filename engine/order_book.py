@@ -1,0 +1,362 @@
+"""The order book: what was submitted, what waits, and how a session's bar fills or refuses it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from backtrader.utils.date import date2num
+
+from engine import matching
+from engine.account import Account
+from engine.errors import RuleError
+from engine.orders import Created, Order, OrderNotice, Trade
+from engine.rules import LotRule, Rules, legal_buy, legal_sell, lot_rule
+
+if TYPE_CHECKING:
+    from engine.market import Market
+
+
+class Moment(NamedTuple):
+    """When an order is made: session, last known close, Backtrader's date, bar number."""
+
+    t: int
+    known: int
+    date: float
+    bar: int
+
+
+_NONE: list[Trade] = []
+"""No trades to tell of; shared, never changed."""
+
+
+class OrderBook:
+    """All orders of one run.
+
+    Attributes
+    ----------
+    orders : list of Order
+        Every order, in sequence; an order's ``ref`` is its position plus one.
+    submitted, pending : list of Order
+        Not yet taken in, and waiting for a price.
+    notices : list of (OrderNotice, list of Trade)
+        What the strategies have not been told yet.
+    """
+
+    def __init__(self, market: Market, account: Account, rules: Rules, fees: Any, slippage: Any, fill: str) -> None:
+        self.market, self.account, self.rules = market, account, rules
+        self.fees, self.slippage, self.fill = fees, slippage, fill
+        self.ledger = account.ledger
+        self.orders: list[Order] = []
+        self.submitted: list[Order] = []
+        self.pending: list[Order] = []
+        self.notices: list[tuple[OrderNotice, list[Trade]]] = []
+        self._lots: dict[str, tuple[int, LotRule]] = {}
+
+    @property
+    def open(self) -> list[Order]:
+        """Orders that can still trade."""
+        return [*self.pending, *self.submitted]
+
+    def remove(self, order: Order) -> None:
+        """Take an order out of the queues."""
+        for queue in (self.pending, self.submitted):
+            if order in queue:
+                queue.remove(order)
+
+    # -- orders in ------------------------------------------------------------------------------
+
+    def moment(self) -> Moment:
+        """Where the clock stands, and whether the session's close is still to come."""
+        clock = self.market.running
+        t = clock.t
+        before_close = clock.closed < t
+        if self.fill == "same_close" and not before_close:
+            raise RuleError(
+                f"an order on {self.market.sessions[t]} came after the close it would fill at: with fill='same_close' "
+                "issue orders in next_open(), before the close is known, or use fill='next_open'"
+            )
+        return Moment(t, max(t - 1, 0) if before_close else t, float(self.market.day_numbers[t]), len(clock))
+
+    def place(
+        self,
+        owner: Any,
+        data: Any,
+        i: int,
+        shares: int,
+        moment: Moment,
+        close: float,
+        kind: int = Order.Market,
+        price: float | None = None,
+        plimit: float | None = None,
+        valid: float | None = None,
+        tradeid: int = 0,
+    ) -> Order:
+        """Make an order and enter it; its submission is noticed, taking it in is the caller's."""
+        created = Created(moment.date, shares, price if price else close, plimit, close)
+        order = Order(len(self.orders) + 1, owner, data, i, shares, kind, price, plimit, valid, tradeid, created)
+        if valid == 0.0:
+            order.day, order.valid = True, moment.date
+        order.plen = moment.bar
+        order.status = Order.Submitted
+        self.orders.append(order)
+        self.notices.append((order.clone(), _NONE))
+        return order
+
+    def valid_until(self, valid: Any, t: int) -> float | None:
+        """Backtrader's ``valid`` as a float date; 0.0 for a day order (the first session it can trade)."""
+        if valid is None:
+            return None
+        if isinstance(valid, dt.timedelta):
+            return 0.0 if valid == dt.timedelta() else float(self.market.day_numbers[t]) + valid / dt.timedelta(days=1)
+        if isinstance(valid, dt.datetime):
+            return date2num(valid)  # type: ignore[no-any-return]
+        if isinstance(valid, dt.date):
+            return date2num(dt.datetime.combine(valid, dt.time()))  # type: ignore[no-any-return]
+        return 0.0 if not valid else float(self.market.day_numbers[t]) + float(valid)
+
+    def refused_at_once(self, order: Order, t: int) -> bool:
+        """Refuse what can never trade: a name without listing, a sale of what is not held."""
+        market, i = self.market, order.i
+        known = max(market.running.known, 0)
+        if not market.listed[known, i]:
+            reason = matching.DELISTED if market.age[known, i] else matching.NOT_LISTED
+            trades_on = known + 1  # listing dates are announced: a debut on that session can be ordered
+            if reason == matching.DELISTED or trades_on >= len(market.sessions) or not market.listed[trades_on, i]:
+                self.reject(order, t, order.wanted, reason)
+                return True
+        if order.issell() and not self.account.shares[i] and not any(o.i == i and o.isbuy() for o in self.open):
+            self.reject(order, t, order.wanted, matching.OVERSELL)
+            return True
+        return False
+
+    # -- a session ------------------------------------------------------------------------------
+
+    def follow(self, i: int, before: int) -> None:
+        """Let sales of a whole position follow it through a corporate action."""
+        held = int(self.account.shares[i])
+        for order in self.open:
+            if order.i == i and order.issell() and order.remaining == before:
+                order.executed.remsize = -held
+                order.size = order.created.size = order.executed.size - held
+                order.wanted = -int(order.size)
+
+    def drop_delisted(self, i: int, t: int) -> None:
+        """Reject what waits for a stock that has left the market."""
+        for order in [order for order in self.open if order.i == i]:
+            self.remove(order)
+            self.reject(order, t, order.remaining, matching.DELISTED)
+
+    def accept(self, t: int) -> None:
+        """Take in what was submitted; with ``check_submitted`` as Backtrader's own broker does."""
+        submitted, self.submitted = self.submitted, []
+        cash = self.account.cash
+        for order in submitted:
+            if self.rules.check_submitted:
+                value = abs(order.created.size) * order.created.price * 100.0
+                fees = self._day_fees(t).charge(self.market.exchanges[order.i], order.isbuy(), value, order.remaining)
+                cash += (-value if order.isbuy() else value) - fees[0] - fees[1] - fees[2] - fees[3]
+                if cash < 0:
+                    self._no_cash(order, t)
+                    continue
+            order.status = Order.Accepted
+            self._notice(order)
+            self.pending.append(order)
+
+    def match(self, t: int) -> None:
+        """Try every pending order on session ``t``, sales first where the rules say so."""
+        market, rules = self.market, self.rules
+        now = float(market.day_numbers[t])
+        for order in [
+            order for order in self.pending if order.valid is not None and now > order.valid and not order.day
+        ]:
+            self.pending.remove(order)
+            self._expire(order, t)
+        orders = self.pending
+        if rules.sells_first:
+            orders = [order for order in orders if order.size < 0] + [order for order in orders if order.size > 0]
+        stocks = list(dict.fromkeys(order.i for order in orders))
+        place = {i: k for k, i in enumerate(stocks)}
+        bars = matching.bars_of(market, t, stocks)
+        day_fees = self._day_fees(t)
+        at_close = self.fill != "next_open"
+        for order in orders:
+            k = place[order.i]
+            is_buy = order.size > 0
+            if order.exectype == Order.Limit:
+                price, reason = matching.limit_price(bars, k, is_buy, order.created.price, rules.price_limits)
+            else:
+                price, reason = matching.market_price(bars, k, is_buy, at_close, rules.price_limits)
+            if reason:
+                if reason == matching.SUSPENDED and not market.listed[t, order.i]:
+                    left = bool(market.age[t, order.i])
+                    self.reject(order, t, order.remaining, matching.DELISTED if left else matching.NOT_LISTED)
+                else:
+                    self._blocked(order, t, order.remaining, reason)
+                continue
+            if order.target is not None and not self._resized(order, price):
+                self.end(order, Order.Canceled, "done")
+            elif is_buy:
+                self._fill_buy(order, t, bars, k, price, day_fees)
+            else:
+                self._fill_sale(order, t, bars, k, price, day_fees)
+        self.pending = [order for order in self.pending if order.alive()]
+        for order in [order for order in self.pending if order.day]:
+            self.pending.remove(order)
+            self._expire(order, t)
+
+    def _day_fees(self, t: int) -> Any:
+        return self.fees.on(self.market.sessions[t])
+
+    def _resized(self, order: Order, price: float) -> bool:
+        """Size a basket order at the fill's price (``size_at="fill"``); False if nothing is left to do."""
+        gap = (order.target or 0.0) - int(self.account.shares[order.i]) * price
+        size = int(abs(gap) // price) if (gap > 0) == order.isbuy() else 0
+        if self.rules.lots and order.isbuy():
+            size = legal_buy(size, self.lot(order.i, self.market.running.t))
+        order.target, order.wanted = None, size
+        order.executed.remsize = size if order.isbuy() else -size
+        return size > 0
+
+    def _fill_sale(self, order: Order, t: int, bars: matching.Bars, k: int, price: float, day_fees: Any) -> None:
+        i, rules = order.i, self.rules
+        held = int(self.account.shares[i])
+        wanted = order.remaining
+        quantity = wanted
+        if quantity > held:
+            self._cut(order, t, wanted - held, matching.OVERSELL)
+            quantity = held
+        waiting = ""
+        if rules.t_plus_one:
+            sellable = self.account.sellable(i)
+            if quantity > sellable:
+                quantity, waiting = sellable, matching.T_PLUS_ONE
+        cap = self.slippage.max_shares(bars.volume[k])
+        if cap is not None and quantity > cap:
+            quantity, waiting = int(cap), matching.VOLUME_CAP
+        if rules.lots and quantity > 0:
+            legal = legal_sell(quantity, held, self.lot(i, t))
+            if legal < quantity:
+                if not waiting:
+                    self._cut(order, t, quantity - legal, matching.LOT)
+                quantity = legal
+        if quantity > 0:
+            slipped = matching.inside(
+                bars, k, False, self.slippage.price(False, price, quantity, bars.volume[k]),
+                order.created.price if order.exectype == Order.Limit else None, rules.price_limits,
+            )  # fmt: skip
+            self._execute(order, t, -quantity, slipped, price, day_fees)
+        elif not waiting and order.alive():
+            self.end(order, Order.Rejected, "dropped")
+        if waiting and order.alive():
+            self._blocked(order, t, order.remaining, waiting)
+
+    def _fill_buy(self, order: Order, t: int, bars: matching.Bars, k: int, price: float, day_fees: Any) -> None:
+        i, rules = order.i, self.rules
+        quantity = order.remaining
+        waiting = ""
+        cap = self.slippage.max_shares(bars.volume[k])
+        if cap is not None and quantity > cap:
+            quantity, waiting = int(cap), matching.VOLUME_CAP
+        lot = self.lot(i, t) if rules.lots else None
+        if lot is not None:
+            legal = legal_buy(quantity, lot)
+            if legal < quantity and not waiting:
+                self._cut(order, t, quantity - legal, matching.LOT)
+            quantity = legal
+        if quantity > 0:
+            limit = order.created.price if order.exectype == Order.Limit else None
+            slipped = matching.inside(
+                bars,
+                k,
+                True,
+                self.slippage.price(True, price, quantity, bars.volume[k]),
+                limit,
+                rules.price_limits,
+            )
+            affordable = self.account.affordable(order, quantity, slipped, day_fees, lot)
+            if affordable < quantity:
+                if rules.short_cash == "refuse" or not affordable:
+                    self._no_cash(order, t)
+                    return
+                self._cut(order, t, order.remaining - affordable, matching.CASH)
+                quantity, waiting = affordable, ""
+            self._execute(order, t, quantity, slipped, price, day_fees)
+        elif not waiting and order.alive():
+            self.end(order, Order.Rejected, "dropped")
+        if waiting and order.alive():
+            self._blocked(order, t, order.remaining, waiting)
+
+    def _execute(self, order: Order, t: int, size: int, price: float, unslipped: float, day_fees: Any) -> None:
+        trades = self.account.execute(order, t, size, price, unslipped, day_fees)
+        order.status = Order.Completed if not order.executed.remsize else Order.Partial
+        if order.refusal is not None:
+            order.refusal.done += min(abs(size), order.refusal.wanted - order.refusal.done)
+            if order.status == Order.Completed:
+                order.refusal.outcome, order.refusal, order.reason = "done", None, ""
+        self._notice(order, trades)
+
+    def lot(self, i: int, t: int) -> LotRule:
+        """The lot rule of a stock's board on session ``t``."""
+        board = self.market.boards[i]
+        found = self._lots.get(board)
+        if found is None or found[0] != t:
+            found = self._lots[board] = (t, lot_rule(board, self.market.sessions[t]))
+        return found[1]
+
+    # -- refusals and ends ----------------------------------------------------------------------
+
+    def _no_cash(self, order: Order, t: int) -> None:
+        order.reason = matching.CASH
+        self.ledger.refuse(t, order, order.remaining, 0, matching.CASH, "dropped")
+        self.end(order, Order.Margin, "dropped")
+
+    def _notice(self, order: Order, trades: list[Trade] | None = None) -> None:
+        self.notices.append((order.clone(), _NONE if trades is None else trades))
+
+    def end(self, order: Order, status: int, outcome: str) -> None:
+        """Give an order its last status and tell its owner."""
+        order.status = status
+        order.executed.dt = float(self.market.day_numbers[self.market.running.t])
+        if order.refusal is not None:
+            order.refusal.outcome, order.refusal = outcome, None
+        self._notice(order)
+
+    def reject(self, order: Order, t: int, wanted: int, reason: str) -> None:
+        """Refuse an order for good."""
+        order.reason = reason
+        if order.refusal is not None:
+            order.refusal.outcome, order.refusal = "dropped", None
+        self.ledger.refuse(t, order, wanted, 0, reason, "dropped")
+        self.end(order, Order.Rejected, "dropped")
+
+    def _expire(self, order: Order, t: int) -> None:
+        if order.refusal is None:
+            self.ledger.refuse(t, order, order.remaining, 0, matching.NOT_REACHED, "dropped")
+            order.reason = matching.NOT_REACHED
+        self.end(order, Order.Expired, "dropped")
+
+    def _blocked(self, order: Order, t: int, wanted: int, reason: str) -> None:
+        """Note that a pending order could not trade today; it stays pending unless it is a day order."""
+        order.reason = reason
+        if reason == matching.NOT_REACHED:
+            return  # a resting limit order that waits is not refused; its expiry is
+        row = order.refusal
+        if row is not None and row.reason == reason:
+            row.days += 1
+            return
+        if row is not None:
+            row.outcome = "changed"
+        order.refusal = self.ledger.refuse(t, order, wanted, 0, reason, "pending")
+
+    def _cut(self, order: Order, t: int, missing: int, reason: str) -> None:
+        """Take ``missing`` shares off an order for good; it goes on with the rest."""
+        left = order.remaining - missing
+        order.reason = reason
+        self.ledger.refuse(t, order, order.remaining, left, reason, "cut" if left else "dropped")
+        if not left and not order.executed.size:
+            return  # nothing is left: the caller rejects the order as it was
+        order.executed.remsize = left if order.isbuy() else -left
+        order.size = order.created.size = (
+            (order.executed.size + left) if order.isbuy() else (order.executed.size - left)
+        )

@@ -1,0 +1,466 @@
+"""One registry of plug-ins: built-in name, entry point, ``module:Class``, or path to a ``.py`` file."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from engine.config_values import parse_value
+from engine.errors import ConfigError, HuiceError, nearest
+from engine.plugin_sources import digest_of, source_files
+
+if TYPE_CHECKING:
+    from engine.config import PluginConfig
+
+__all__ = [
+    "BUILTINS", "build", "check_parameters", "complete", "names", "parameter_names", "resolve", "shorthand",
+    "source_digest", "source_files",
+]  # fmt: skip
+
+BUILTINS: dict[str, dict[str, str]] = {
+    "signal": {
+        "reversal-20d": "signals.reversal:Reversal",
+        "momentum-12-1": "signals.momentum:Momentum",
+        "small-cap": "signals.small_cap:SmallCap",
+        "low-turnover": "signals.low_turnover:LowTurnover",
+    },
+    "strategy": {
+        "top-n": "strategies.top_n:TopN",
+        "equal-weight": "strategies.equal_weight:EqualWeight",
+    },
+    "fees": {
+        "a-share": "engine.fees:FeeSchedule",
+        "percentage": "engine.fees:PercentageFees",
+        "zero": "engine.fees:ZeroFees",
+    },
+    "slippage": {
+        "none": "engine.slippage:NoSlippage",
+        "yuan": "engine.slippage:FixedSlippage",
+        "bps": "engine.slippage:BasisPoints",
+        "ticks": "engine.slippage:Ticks",
+        "volume-share": "engine.slippage:VolumeShare",
+    },
+    "feed": {"file": "feeds.file_feed:FileFeed"},
+}
+"""Kind, name, and where it is; imported when asked for."""
+
+_GROUPS = {
+    "signal": "huice.signals",
+    "strategy": "huice.strategies",
+    "fees": "huice.fees",
+    "slippage": "huice.slippage",
+    "feed": "huice.feeds",
+}
+
+_MUST_HAVE = {
+    "signal": ("fit", "predict"),
+    "fees": ("on", "describe"),
+    "slippage": ("max_shares", "price"),
+    "feed": ("calendar", "read"),
+}
+
+FROM_THE_RUN = ("signal", "rebalance", "anchor")
+"""Parameters of a strategy that the run sets from options of its own."""
+
+
+# -- finding ----------------------------------------------------------------------------------------
+
+
+def resolve(kind: str, spec: str) -> type:
+    """The class that ``spec`` names.
+
+    Parameters
+    ----------
+    kind : {"signal", "strategy", "fees", "slippage", "feed"}
+    spec : str
+        A built-in name, an entry point of the kind's group (``huice.signals`` ...), ``module:Class``, a
+        path to a ``.py`` file that holds one plug-in of the kind, or ``path.py:Class``.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, it is of another kind, or its file fails; one sentence.
+    """
+    spec = spec.strip()
+    if spec in BUILTINS[kind]:
+        return _from_module(kind, spec, BUILTINS[kind][spec])
+    path, colon, name = spec.rpartition(":")
+    if spec.endswith(".py"):
+        return _from_file(kind, Path(spec), "")
+    if colon and path.endswith(".py"):
+        return _from_file(kind, Path(path), name)
+    if "/" in spec or "\\" in spec:
+        raise ConfigError(f"{kind} '{spec}' is no .py file; give the path of one, as my/idea.py or my/idea.py:Idea")
+    if colon:
+        return _from_module(kind, spec, spec)
+    for point in _entry_points(kind):
+        if point.name == spec:
+            return _from_module(kind, spec, point.value)
+    hint = f"there is a file {spec}.py: write {spec}.py" if Path(f"{spec}.py").is_file() else ""
+    raise ConfigError(
+        f"unknown {kind} '{spec}'; {hint or nearest(spec, names(kind)) + ' (or give module:Class or a .py file)'}"
+    )
+
+
+def names(kind: str) -> list[str]:
+    """Built-in names and entry points of a kind, sorted."""
+    return sorted({*BUILTINS[kind], *(point.name for point in _entry_points(kind))})
+
+
+def _entry_points(kind: str) -> Iterable[Any]:
+    from importlib.metadata import entry_points  # a tenth of a second: only when a name is no built-in
+
+    return sorted(entry_points(group=_GROUPS[kind]), key=lambda point: (point.name, point.value))
+
+
+def _from_module(kind: str, spec: str, target: str) -> type:
+    """The class at ``module:Class``."""
+    module_name, _, path = target.partition(":")
+    path = path.split("[")[0].strip()
+    if not module_name or not path:
+        raise ConfigError(f"{kind} '{spec}' is no module:Class; write for instance my_package.ideas:Idea")
+    top = module_name.partition(".")[0]
+    try:
+        if top not in sys.modules and importlib.util.find_spec(top) is None:
+            _append(Path.cwd())  # last, so that nothing there shadows anything
+        found: Any = importlib.import_module(module_name)
+    except HuiceError:
+        raise
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and module_name.startswith(str(error.name)):
+            raise ConfigError(
+                f"{kind} '{spec}': there is no module '{error.name}' on the path; give the path of its .py file"
+            ) from None
+        raise ConfigError(f"{kind} '{spec}' cannot be imported: {_reason(error)}") from error
+    for part in path.split("."):
+        if not hasattr(found, part):
+            known = [k for k, v in vars(found).items() if isinstance(v, type) and _is_kind(kind, v)]
+            raise ConfigError(f"{kind} '{spec}': '{module_name}' has no '{part}'; {nearest(part, known)}")
+        found = getattr(found, part)
+    return _checked(kind, spec, found)
+
+
+def _from_file(kind: str, path: Path, name: str) -> type:
+    """The class ``name``, or the only one of the kind, in a file."""
+    if not path.is_file():
+        raise ConfigError(f"{kind} '{path}': there is no such file; check the path")
+    module = _load(kind, path)
+    own = {key: value for key, value in vars(module).items() if isinstance(value, type)}
+    if name:
+        if name not in own:
+            raise ConfigError(f"{kind} '{path}': it has no class '{name}'; {nearest(name, own)}")
+        return _checked(kind, str(path), own[name])
+    found = [
+        cls for key, cls in own.items()
+        if cls.__module__ == module.__name__ and not key.startswith("_") and _is_kind(kind, cls)
+    ]  # fmt: skip
+    found = list(dict.fromkeys(found))
+    found = [cls for cls in found if not any(cls is not other and issubclass(other, cls) for other in found)]
+    if not found:
+        raise ConfigError(f"{kind} '{path}': it holds no {kind}; {_what_is_one(kind)}")
+    if len(found) > 1:
+        several = ", ".join(cls.__name__ for cls in found)
+        raise ConfigError(f"{kind} '{path}': it holds several ({several}); name one, as {path}:{found[0].__name__}")
+    return found[0]
+
+
+def _checked(kind: str, spec: str, found: Any) -> type:
+    if not isinstance(found, type) or not _is_kind(kind, found):
+        name = getattr(found, "__name__", type(found).__name__)
+        raise ConfigError(f"{kind} '{spec}': {name} is no {kind}; {_what_is_one(kind)}")
+    return found
+
+
+def _is_kind(kind: str, cls: type) -> bool:
+    if kind == "strategy":
+        import backtrader as bt
+
+        return issubclass(cls, bt.Strategy) and cls.__module__ not in ("backtrader.strategy", "strategies.base")
+    if kind == "signal" and cls.__module__ == "signals.base":
+        return False
+    return all(callable(getattr(cls, method, None)) for method in _MUST_HAVE[kind])
+
+
+def _what_is_one(kind: str) -> str:
+    base = {"signal": "subclass signals.base.Signal", "strategy": "subclass strategies.base.RebalanceStrategy"}
+    return base.get(kind) or f"{kind} have the methods " + " and ".join(_MUST_HAVE.get(kind, ()))
+
+
+# -- loading a file ---------------------------------------------------------------------------------
+
+
+def _append(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+
+
+def _load(kind: str, path: Path) -> ModuleType:
+    """Load a file under a private name; once, until it or a module beside it changes."""
+    path = path.resolve()
+    name = f"_huice_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:16]}"
+    _append(path.parent)
+    try:
+        sources = source_files(path)
+        digest = digest_of(sources)
+    except (SyntaxError, ValueError) as error:
+        raise ConfigError(f"{kind} '{path.name}' cannot be loaded: {_reason(error, path)}") from None
+    loaded = sys.modules.get(name)
+    if loaded is not None and getattr(loaded, "__huice_digest__", None) == digest:
+        return loaded
+    _forget(name, [source for source, _ in sources])
+    _refuse_namesakes(kind, path, sources)
+    # With a search location it is a package, and `from .helper import x` finds the file beside it.
+    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=[str(path.parent)])
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    importlib.invalidate_caches()
+    try:
+        # Compiled here: the loader would take a stale .pyc for a file changed twice within a second.
+        exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), module.__dict__)
+    except HuiceError:
+        _forget(name, [])
+        raise
+    except (Exception, SystemExit) as error:
+        _forget(name, [])
+        raise ConfigError(f"{kind} '{path.name}' cannot be loaded: {_reason(error, path)}") from error
+    module.__huice_digest__ = digest  # type: ignore[attr-defined]
+    return module
+
+
+def _forget(name: str, sources: list[Path]) -> None:
+    """Drop a plug-in's module, its submodules, and the modules beside it that were imported by name."""
+    ours = Path(__file__).resolve().parent.parent
+    files = {str(path) for path in sources if not path.is_relative_to(ours)}
+    for key, module in list(sys.modules.items()):
+        if key == name or key.startswith(f"{name}.") or getattr(module, "__file__", None) in files:
+            del sys.modules[key]
+
+
+def _refuse_namesakes(kind: str, path: Path, sources: Iterable[tuple[Path, str]]) -> None:
+    """A module beside this plug-in must not be answered by another plug-in's of the same name."""
+    for source, relative in sources:
+        top = relative.split("/")[0].removesuffix(".py")
+        loaded = getattr(sys.modules.get(top), "__file__", None)
+        if source == path or not source.is_relative_to(path.parent) or loaded is None:
+            continue
+        if not Path(loaded).resolve().is_relative_to(path.parent):
+            raise ConfigError(
+                f"{kind} '{path.name}' imports '{top}' from beside it, but another '{top}' is loaded already from "
+                f"{loaded}; rename one, or import it as `from .{top} import ...`"
+            )
+
+
+def _reason(error: BaseException, path: Path | None = None) -> str:
+    """An error in a plug-in's file as half a sentence, with its line."""
+    if isinstance(error, SyntaxError) and error.lineno:
+        where = "" if path is None or error.filename in (None, str(path)) else f" of {Path(error.filename).name}"
+        return f"line {error.lineno}{where} is no Python ({error.msg})"
+    line, trace = 0, error.__traceback__
+    while trace is not None:
+        if path is not None and trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    first = next(iter(str(error).splitlines()), "")
+    return f"{f'line {line} raised ' if line else ''}{type(error).__name__}{f' ({first})' if first else ''}"
+
+
+def source_digest(cls: type) -> str:
+    """SHA-256 over names and bytes of :func:`source_files`, as 64 hex digits."""
+    return digest_of(source_files(cls))
+
+
+# -- parameters -------------------------------------------------------------------------------------
+
+
+def parameter_names(cls: type) -> list[str]:
+    """Names of the parameters that a plug-in class takes, in its own order.
+
+    A strategy's ``signal``, ``rebalance`` and ``anchor`` are left out: the run gives them.
+    """
+    return list(_defaults(cls))
+
+
+_REQUIRED = object()
+
+
+def _defaults(cls: Any) -> dict[str, Any]:
+    """Parameters and their defaults; ``_REQUIRED`` for those without."""
+    if hasattr(cls, "model_fields"):
+        return {
+            name: _REQUIRED if field.is_required() else field.get_default(call_default_factory=True)
+            for name, field in cls.model_fields.items()
+        }
+    if hasattr(cls, "params") and hasattr(cls.params, "_getkeys"):
+        pairs = zip(cls.params._getkeys(), cls.params._getdefaults(), strict=True)
+        return {name: value for name, value in pairs if name not in FROM_THE_RUN}
+    import dataclasses
+    import inspect
+
+    if dataclasses.is_dataclass(cls):
+        return {
+            field.name: field.default_factory() if field.default_factory is not dataclasses.MISSING
+            else _REQUIRED if field.default is dataclasses.MISSING else field.default
+            for field in dataclasses.fields(cls) if field.init
+        }  # fmt: skip
+    if cls.__init__ is object.__init__:
+        return {}
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {
+        one.name: _REQUIRED if one.default is inspect.Parameter.empty else one.default
+        for one in list(inspect.signature(cls.__init__).parameters.values())[1:]
+        if one.kind in named
+    }
+
+
+def check_parameters(kind: str, spec: str, given: Iterable[str]) -> None:
+    """Refuse parameters that the plug-in does not have, naming the nearest.
+
+    Raises
+    ------
+    ConfigError
+        Also if there is no such plug-in.
+    """
+    given = list(given)
+    if not spec:
+        if given:
+            raise ConfigError(f"there is no {kind}, so nothing takes the parameter '{given[0]}'; name a {kind}")
+        return
+    known = parameter_names(resolve(kind, spec))
+    for name in given:
+        if name in known:
+            continue
+        if kind == "strategy" and name in FROM_THE_RUN:
+            raise ConfigError(f"'{name}' is an option of the run and no parameter of the strategy; give it as {name}")
+        raise ConfigError(f"{kind} '{spec}' has no parameter '{name}'; {nearest(name, known)}")
+
+
+def build(kind: str, plugin: PluginConfig, **extra: Any) -> Any:
+    """Make a signal, a fee model or a slippage model.
+
+    Parameters
+    ----------
+    kind : {"signal", "fees", "slippage"}
+    plugin : PluginConfig
+    extra
+        Further keyword arguments of the constructor.
+
+    Raises
+    ------
+    ConfigError
+        If a parameter is unknown, missing or bad; one sentence.
+    """
+    cls = resolve(kind, plugin.name)
+    check_parameters(kind, plugin.name, plugin.params)
+    values = {**plugin.params, **extra}
+    for name, default in _defaults(cls).items():
+        if default is _REQUIRED and name not in values:
+            raise ConfigError(f"{kind} '{plugin.name}' needs a value for its parameter '{name}'; give {kind}.{name}")
+    try:
+        return cls(**values)
+    except HuiceError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{kind} '{plugin.name}': {_what_is_bad(error)}") from error
+
+
+def _what_is_bad(error: Exception) -> str:
+    details = getattr(error, "errors", None)
+    if not callable(details):
+        return _reason(error)
+    first = details()[0]  # pydantic's
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"parameter '{where}' is {first.get('input')!r}; {message}" if where else message
+
+
+def complete(kind: str, plugin: PluginConfig) -> PluginConfig:
+    """The same plug-in with every parameter written out, checked.
+
+    Defaults that a configuration cannot hold (``None``, objects) are left out.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`build`; for a strategy also if a value is of another type than its default.
+    """
+    if not plugin.name:
+        check_parameters(kind, plugin.name, plugin.params)
+        return plugin
+    if kind == "strategy":
+        check_parameters(kind, plugin.name, plugin.params)
+        defaults = _defaults(resolve(kind, plugin.name))
+        values: Mapping[str, Any] = {
+            name: _like(default, plugin.params[name], f"{kind} '{plugin.name}': parameter '{name}'")
+            if name in plugin.params else default
+            for name, default in defaults.items()
+        }  # fmt: skip
+    else:
+        made = build(kind, plugin)
+        own = parameter_names(type(made))
+        values = {name: getattr(made, name, plugin.params.get(name)) for name in own}
+    kept = {}
+    for name, value in values.items():
+        try:
+            kept[name] = type(plugin)(name=plugin.name, params={name: value}).params[name]
+        except ConfigError:
+            if name in plugin.params:
+                kept[name] = plugin.params[name]
+    return type(plugin)(name=plugin.name, params=kept)
+
+
+def _like(default: Any, value: Any, what: str) -> Any:
+    """``value`` if it is of the kind of ``default``: Backtrader's parameters have no types of their own."""
+    if isinstance(default, bool):
+        fits, wanted = isinstance(value, bool), "true or false"
+    elif isinstance(default, int):
+        fits, wanted = isinstance(value, int) and not isinstance(value, bool), "a whole number"
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+    elif isinstance(default, float):
+        fits, wanted = isinstance(value, int | float) and not isinstance(value, bool), "a number"
+    elif isinstance(default, str):
+        fits, wanted = isinstance(value, str), "text"
+    else:
+        return value
+    if not fits:
+        raise ConfigError(f"{what} is {value!r}; it is {wanted}, {default!r} by default")
+    return float(value) if isinstance(default, float) else value
+
+
+def shorthand(kind: str, text: str) -> tuple[str, dict[str, Any]]:
+    """Split ``bps:5`` or ``volume-share:cap=0.1,impact=0.1`` into name and parameters.
+
+    Only behind a name of the registry; anything else is a name as it stands (``module:Class``, a path).
+    A value without a key belongs to the parameter in its place.
+
+    Raises
+    ------
+    ConfigError
+        If there are more values than parameters.
+    """
+    name, colon, rest = text.strip().partition(":")
+    if not colon or name not in _registered(kind):
+        return text.strip(), {}
+    own = parameter_names(resolve(kind, name))
+    params: dict[str, Any] = {}
+    for place, part in enumerate(filter(None, (piece.strip() for piece in rest.split(",")))):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            if place >= len(own):
+                raise ConfigError(f"{kind} '{text}': '{part}' is one value too many; '{name}' takes {len(own)}")
+            key, value = own[place], part
+        params[key] = parse_value(value)
+    return name, params
+
+
+@functools.cache
+def _registered(kind: str) -> frozenset[str]:
+    return frozenset(names(kind))
