@@ -11,7 +11,7 @@ import numpy as np
 from engine import plugins
 from engine.config import RunConfig
 from engine.errors import ConfigError
-from engine.measures import headline
+from engine.measures import headline, per_session, sessions_per_year
 from engine.rules import Rules
 from engine.run_folder import Run, is_complete, run_id, write_run
 from engine.simulation import Progress, Simulation, simulate
@@ -142,7 +142,7 @@ def _frames(done: Simulation) -> dict[str, Any]:
 
 
 def _risk_free(config: RunConfig, market: Market, t: np.ndarray) -> tuple[str, float | np.ndarray]:
-    """Kind and annual rate(s) of the risk-free asset over the run's sessions."""
+    """Kind of the risk-free asset, and its annual rate or rates (one a session)."""
     if str(config.risk_free) != "cgb10y":
         rate = float(config.risk_free)
         return ("rate" if rate else "0"), rate
@@ -180,7 +180,7 @@ def _result(config: RunConfig, done: Simulation, frames: Mapping[str, Any], iden
             value,
             np.asarray(market.series["benchmark"])[t] if with_benchmark else None,
             np.asarray(market.series["benchmark_price"])[t] if with_benchmark else None,
-            annual,
+            annual if isinstance(annual, float) else per_session(annual, sessions_per_year(dates) or 1.0),
             bought,
             sold,
         ),

@@ -146,13 +146,15 @@ class Ledger:
         sold = sum(-row[3] * row[4] for row in self._fills if row[3] < 0)
         return float(bought), float(sold)
 
-    def refusal_totals(self) -> dict[str, dict[str, int]]:
-        """Count of refusals and shares not traded, by reason."""
-        totals: dict[str, dict[str, int]] = {}
+    def refusal_totals(self) -> dict[str, dict[str, float]]:
+        """Count of refusals, shares not traded and their worth at the session's mark (yuan), by reason."""
+        totals: dict[str, dict[str, float]] = {}
         for row in self._refusals:
-            entry = totals.setdefault(row.reason, {"count": 0, "shares": 0})
+            entry = totals.setdefault(row.reason, {"count": 0, "shares": 0, "yuan": 0.0})
+            missing, price = int(row.wanted - row.done), float(self.market.mark[row.t, row.i])
             entry["count"] += 1
-            entry["shares"] += int(row.wanted - row.done)
+            entry["shares"] += missing
+            entry["yuan"] = round(entry["yuan"] + (missing * price if price == price else 0.0), 2)
         return dict(sorted(totals.items()))
 
     def corporate_totals(self) -> dict[str, dict[str, float]]:

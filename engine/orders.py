@@ -276,8 +276,8 @@ class Order(_Answers):
 
     __slots__ = (
         "_info", "_unfilled", "basket", "broker", "charged", "comminfo", "created", "data", "day", "exectype",
-        "executed", "i", "oco", "ordtype", "owner", "parent", "plen", "position", "price", "pricelimit", "reason", "ref", "refusal",
-        "size", "status", "target", "tradeid", "trailamount", "trailpercent", "transmit", "triggered", "valid",
+        "executed", "i", "oco", "ordtype", "owner", "parent", "plen", "position", "price", "pricelimit", "reason",
+        "ref", "refusal", "size", "status", "target", "tradeid", "trailamount", "trailpercent", "transmit", "triggered", "valid",
         "wanted",
     )  # fmt: skip
 

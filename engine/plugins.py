@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib
 import importlib.util
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from engine.config_values import parse_value
 from engine.errors import ConfigError, HuiceError, nearest
-from engine.plugin_sources import digest_of, source_files
+from engine.plugin_files import append_to_path, digest_of, load, reason, sources
 
 if TYPE_CHECKING:
     from engine.config import PluginConfig
@@ -129,7 +127,7 @@ def _from_module(kind: str, spec: str, target: str) -> type:
     top = module_name.partition(".")[0]
     try:
         if top not in sys.modules and importlib.util.find_spec(top) is None:
-            _append(Path.cwd())  # last, so that nothing there shadows anything
+            append_to_path(Path.cwd())  # last, so that nothing there shadows anything
         found: Any = importlib.import_module(module_name)
     except HuiceError:
         raise
@@ -138,7 +136,7 @@ def _from_module(kind: str, spec: str, target: str) -> type:
             raise ConfigError(
                 f"{kind} '{spec}': there is no module '{error.name}' on the path; give the path of its .py file"
             ) from None
-        raise ConfigError(f"{kind} '{spec}' cannot be imported: {_reason(error)}") from error
+        raise ConfigError(f"{kind} '{spec}' cannot be imported: {reason(error)}") from error
     for part in path.split("."):
         if not hasattr(found, part):
             known = [k for k, v in vars(found).items() if isinstance(v, type) and _is_kind(kind, v)]
@@ -151,7 +149,7 @@ def _from_file(kind: str, path: Path, name: str) -> type:
     """The class ``name``, or the only one of the kind, in a file."""
     if not path.is_file():
         raise ConfigError(f"{kind} '{path}': there is no such file; check the path")
-    module = _load(kind, path)
+    module = load(f"{kind} '{path.name}'", path)
     own = {key: value for key, value in vars(module).items() if isinstance(value, type)}
     if name:
         if name not in own:
@@ -193,88 +191,17 @@ def _what_is_one(kind: str) -> str:
     return base.get(kind) or f"{kind} have the methods " + " and ".join(_MUST_HAVE.get(kind, ()))
 
 
-# -- loading a file ---------------------------------------------------------------------------------
+# -- sources ----------------------------------------------------------------------------------------
 
 
-def _append(folder: Path) -> None:
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
-
-
-def _load(kind: str, path: Path) -> ModuleType:
-    """Load a file under a private name; once, until it or a module beside it changes."""
-    path = path.resolve()
-    name = f"_huice_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:16]}"
-    _append(path.parent)
-    try:
-        sources = source_files(path)
-        digest = digest_of(sources)
-    except (SyntaxError, ValueError) as error:
-        raise ConfigError(f"{kind} '{path.name}' cannot be loaded: {_reason(error, path)}") from None
-    loaded = sys.modules.get(name)
-    if loaded is not None and getattr(loaded, "__huice_digest__", None) == digest:
-        return loaded
-    _forget(name, [source for source, _ in sources])
-    _refuse_namesakes(kind, path, sources)
-    # With a search location it is a package, and `from .helper import x` finds the file beside it.
-    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=[str(path.parent)])
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    importlib.invalidate_caches()
-    try:
-        # Compiled here: the loader would take a stale .pyc for a file changed twice within a second.
-        exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), module.__dict__)
-    except HuiceError:
-        _forget(name, [])
-        raise
-    except (Exception, SystemExit) as error:
-        _forget(name, [])
-        raise ConfigError(f"{kind} '{path.name}' cannot be loaded: {_reason(error, path)}") from error
-    module.__huice_digest__ = digest  # type: ignore[attr-defined]
-    return module
-
-
-def _forget(name: str, sources: list[Path]) -> None:
-    """Drop a plug-in's module, its submodules, and the modules beside it that were imported by name."""
-    ours = Path(__file__).resolve().parent.parent
-    files = {str(path) for path in sources if not path.is_relative_to(ours)}
-    for key, module in list(sys.modules.items()):
-        if key == name or key.startswith(f"{name}.") or getattr(module, "__file__", None) in files:
-            del sys.modules[key]
-
-
-def _refuse_namesakes(kind: str, path: Path, sources: Iterable[tuple[Path, str]]) -> None:
-    """A module beside this plug-in must not be answered by another plug-in's of the same name."""
-    for source, relative in sources:
-        top = relative.split("/")[0].removesuffix(".py")
-        loaded = getattr(sys.modules.get(top), "__file__", None)
-        if source == path or not source.is_relative_to(path.parent) or loaded is None:
-            continue
-        if not Path(loaded).resolve().is_relative_to(path.parent):
-            raise ConfigError(
-                f"{kind} '{path.name}' imports '{top}' from beside it, but another '{top}' is loaded already from "
-                f"{loaded}; rename one, or import it as `from .{top} import ...`"
-            )
-
-
-def _reason(error: BaseException, path: Path | None = None) -> str:
-    """An error in a plug-in's file as half a sentence, with its line."""
-    if isinstance(error, SyntaxError) and error.lineno:
-        where = "" if path is None or error.filename in (None, str(path)) else f" of {Path(error.filename).name}"
-        return f"line {error.lineno}{where} is no Python ({error.msg})"
-    line, trace = 0, error.__traceback__
-    while trace is not None:
-        if path is not None and trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    first = next(iter(str(error).splitlines()), "")
-    return f"{f'line {line} raised ' if line else ''}{type(error).__name__}{f' ({first})' if first else ''}"
+def source_files(cls: type) -> list[Path]:
+    """The plug-in's file and the modules beside it that it imports; see :func:`engine.plugin_files.sources`."""
+    return [path for path, _ in sources(cls)]
 
 
 def source_digest(cls: type) -> str:
-    """SHA-256 over names and bytes of :func:`source_files`, as 64 hex digits."""
-    return digest_of(source_files(cls))
+    """SHA-256 over the names and bytes of :func:`source_files`, as 64 hex digits."""
+    return digest_of(sources(cls))
 
 
 # -- parameters -------------------------------------------------------------------------------------
@@ -374,7 +301,7 @@ def build(kind: str, plugin: PluginConfig, **extra: Any) -> Any:
 def _what_is_bad(error: Exception) -> str:
     details = getattr(error, "errors", None)
     if not callable(details):
-        return _reason(error)
+        return reason(error)
     first = details()[0]  # pydantic's
     message = first["msg"][:1].lower() + first["msg"][1:]
     where = ".".join(str(part) for part in first["loc"])

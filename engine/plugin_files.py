@@ -1,26 +1,113 @@
-"""The source files of a plug-in: its own and, one after another, the modules beside it that it imports.
+"""The files of a plug-in: loading one by path, and all sources that decide what it does.
 
-Found by reading the source, not by running it. A run's id hashes them, so that an edited plug-in is never
-answered with an old run.
+The sources are its own file and, one after another, the modules beside it that it imports, found by reading
+and not by running. A run's id hashes them, so that an edited plug-in is never answered with an old run.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import importlib
 import importlib.machinery
+import importlib.util
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import ModuleType
+
+from engine.errors import ConfigError, HuiceError
 
 _OURS = Path(__file__).resolve().parent.parent
 _PACKAGES = ("engine", "feeds", "signals", "strategies", "huice")
 _PLUGIN_ROOMS = ("signals", "strategies")
 _PRIVATE = "_huice_plugin_"
 
+_APPENDED: set[Path] = set()
+"""Folders that :func:`append_to_path` has put on the path."""
 
-def source_files(plugin: type | Path) -> list[tuple[Path, str]]:
+
+def append_to_path(folder: Path) -> None:
+    """Let imports find modules in ``folder`` after everywhere else, so that nothing there shadows anything."""
+    _APPENDED.add(folder.resolve())
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+
+
+def load(what: str, path: Path) -> ModuleType:
+    """Load a file under a private name; once, until it or a module beside it changes."""
+    path = path.resolve()
+    name = f"{_PRIVATE}{hashlib.sha256(str(path).encode()).hexdigest()[:16]}"
+    append_to_path(path.parent)
+    try:
+        files = sources(path)
+        digest = digest_of(files)
+    except (SyntaxError, ValueError) as error:
+        raise ConfigError(f"{what} cannot be loaded: {reason(error, path)}") from None
+    loaded = sys.modules.get(name)
+    if loaded is not None and getattr(loaded, "__huice_digest__", None) == digest:
+        return loaded
+    _forget(name, [source for source, _ in files])
+    _refuse_namesakes(what, path, files)
+    # With a search location it is a package, and `from .helper import x` finds the file beside it.
+    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=[str(path.parent)])
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    importlib.invalidate_caches()
+    try:
+        # Compiled here: the loader would take a stale .pyc for a file changed twice within a second.
+        exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), module.__dict__)
+    except HuiceError:
+        _forget(name, [])
+        raise
+    except (Exception, SystemExit) as error:
+        _forget(name, [])
+        raise ConfigError(f"{what} cannot be loaded: {reason(error, path)}") from error
+    module.__huice_digest__ = digest  # type: ignore[attr-defined]
+    return module
+
+
+def _forget(name: str, beside: list[Path]) -> None:
+    """Drop a plug-in's module, its submodules, and the modules beside it that were imported by name."""
+    ours = Path(__file__).resolve().parent.parent
+    files = {str(path) for path in beside if not path.is_relative_to(ours)}
+    for key, module in list(sys.modules.items()):
+        if key == name or key.startswith(f"{name}.") or getattr(module, "__file__", None) in files:
+            del sys.modules[key]
+
+
+def _refuse_namesakes(what: str, path: Path, files: Iterable[tuple[Path, str]]) -> None:
+    """A module beside this plug-in must not be answered by another plug-in's of the same name."""
+    for source, relative in files:
+        top = relative.split("/")[0].removesuffix(".py")
+        if source == path or not source.is_relative_to(path.parent):
+            continue
+        spec = importlib.machinery.PathFinder.find_spec(top)
+        for other in (getattr(sys.modules.get(top), "__file__", None), spec and spec.origin):
+            if other and not Path(other).resolve().is_relative_to(path.parent):
+                raise ConfigError(
+                    f"{what} imports '{top}' from beside it, but Python takes {other} for it; rename one of them, "
+                    f"or write `from .{top} import ...`"
+                )
+
+
+def reason(error: BaseException, path: Path | None = None) -> str:
+    """An error in a plug-in's file as half a sentence, with its line."""
+    if isinstance(error, SyntaxError) and error.lineno:
+        where = "" if path is None or error.filename in (None, str(path)) else f" of {Path(error.filename).name}"
+        return f"line {error.lineno}{where} is no Python ({error.msg})"
+    line, trace = 0, error.__traceback__
+    while trace is not None:
+        if path is not None and trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    first = next(iter(str(error).splitlines()), "")
+    return f"{f'line {line} raised ' if line else ''}{type(error).__name__}{f' ({first})' if first else ''}"
+
+
+def sources(plugin: type | Path) -> list[tuple[Path, str]]:
     """Files whose bytes decide what a plug-in does.
 
     The plug-in's own file and, recursively, what it imports from beside it: modules in the folder that its
@@ -114,7 +201,9 @@ def _is_beside(top: str, root: Path) -> bool:
         return False  # an installed plug-in: everything lies beside it there
     if not ((root / f"{top}.py").is_file() or (root / top).is_dir()):
         return False
-    elsewhere = [entry for entry in sys.path if Path(entry or ".").resolve() != root]
+    # Other plug-ins' folders do not count here: a name that both have is refused when it is loaded.
+    places = [(entry, Path(entry or ".").resolve()) for entry in sys.path]
+    elsewhere = [entry for entry, place in places if place != root and place not in _APPENDED]
     spec = importlib.machinery.PathFinder.find_spec(top, elsewhere)
     return spec is None or spec.origin is None or Path(spec.origin).resolve().is_relative_to(root)
 
