@@ -27,6 +27,9 @@ _PRIVATE = "_huice_plugin_"
 _APPENDED: set[Path] = set()
 """Folders that :func:`append_to_path` has put on the path."""
 
+_LOADED: dict[Path, str] = {}
+"""Digest of each source file when a plug-in that needs it was last loaded."""
+
 
 def append_to_path(folder: Path) -> None:
     """Let imports find modules in ``folder`` after everywhere else, so that nothing there shadows anything."""
@@ -43,13 +46,16 @@ def load(what: str, path: Path) -> ModuleType:
     try:
         files = sources(path)
         digest = digest_of(files)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, OSError) as error:
         raise ConfigError(f"{what} cannot be loaded: {reason(error, path)}") from None
     loaded = sys.modules.get(name)
     if loaded is not None and getattr(loaded, "__huice_digest__", None) == digest:
         return loaded
-    _forget(name, [source for source, _ in files])
-    _refuse_namesakes(what, path, files)
+    now = {source: digest_of([(source, "")]) for source, _ in files}
+    changed = any(_LOADED.get(source, value) != value for source, value in now.items())
+    # Two plug-ins of one folder share the modules beside them, until one of these is edited.
+    _forget(name, list(now) if changed else [])
+    _refuse_namesakes(what, path.parent, list(now))
     # With a search location it is a package, and `from .helper import x` finds the file beside it.
     spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=[str(path.parent)])
     assert spec is not None and spec.loader is not None
@@ -66,27 +72,26 @@ def load(what: str, path: Path) -> ModuleType:
         _forget(name, [])
         raise ConfigError(f"{what} cannot be loaded: {reason(error, path)}") from error
     module.__huice_digest__ = digest  # type: ignore[attr-defined]
+    _LOADED.update(now)
     return module
 
 
 def _forget(name: str, beside: list[Path]) -> None:
     """Drop a plug-in's module, its submodules, and the modules beside it that were imported by name."""
-    ours = Path(__file__).resolve().parent.parent
-    files = {str(path) for path in beside if not path.is_relative_to(ours)}
+    files = {str(path) for path in beside if not any(path.is_relative_to(_OURS / room) for room in _PACKAGES)}
     for key, module in list(sys.modules.items()):
         if key == name or key.startswith(f"{name}.") or getattr(module, "__file__", None) in files:
             del sys.modules[key]
 
 
-def _refuse_namesakes(what: str, path: Path, files: Iterable[tuple[Path, str]]) -> None:
+def _refuse_namesakes(what: str, folder: Path, files: Iterable[Path]) -> None:
     """A module beside this plug-in must not be answered by another plug-in's of the same name."""
-    for source, relative in files:
-        top = relative.split("/")[0].removesuffix(".py")
-        if source == path or not source.is_relative_to(path.parent):
-            continue
+    beside = (file for file in files if file.is_relative_to(folder))
+    tops = {parts[0] for file in beside for level, parts in _imports(file) if not level}
+    for top in sorted(top for top in tops if top not in _PACKAGES and _is_beside(top, folder)):
         spec = importlib.machinery.PathFinder.find_spec(top)
         for other in (getattr(sys.modules.get(top), "__file__", None), spec and spec.origin):
-            if other and not Path(other).resolve().is_relative_to(path.parent):
+            if other and not Path(other).resolve().is_relative_to(folder):
                 raise ConfigError(
                     f"{what} imports '{top}' from beside it, but Python takes {other} for it; rename one of them, "
                     f"or write `from .{top} import ...`"
@@ -167,22 +172,26 @@ def _relative(path: Path, root: Path) -> str:
     return path.name
 
 
-def _imported(file: Path, root: Path) -> Iterator[Path]:
-    """Files beside ``file`` or of our plug-in rooms that its import statements name."""
+def _imports(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """Level and dotted name of each import statement; the last part may be no module but a name in one."""
     for node in ast.walk(ast.parse(file.read_bytes(), str(file))):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _absolute(alias.name.split("."), root)
+            yield from ((0, alias.name.split(".")) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             parts = node.module.split(".") if node.module else []
-            for alias in node.names:
-                if node.level:
-                    base = file.parents[node.level - 1] if node.level <= len(file.parents) else None
-                    # Up to the root and no further: above it lies what is not the plug-in's.
-                    if base is not None and (base.is_relative_to(root) or base.is_relative_to(_OURS)):
-                        yield from _chain(base, [*parts, alias.name])
-                else:
-                    yield from _absolute([*parts, alias.name], root)
+            yield from ((node.level, [*parts, alias.name]) for alias in node.names)
+
+
+def _imported(file: Path, root: Path) -> Iterator[Path]:
+    """Files beside ``file`` or of our plug-in rooms that its import statements name."""
+    for level, parts in _imports(file):
+        if not level:
+            yield from _absolute(parts, root)
+        elif level <= len(file.parents):
+            base = file.parents[level - 1]
+            # Up to the root and no further: above it lies what is not the plug-in's.
+            if base.is_relative_to(root) or base.is_relative_to(_OURS):
+                yield from _chain(base, parts)
 
 
 def _absolute(parts: list[str], root: Path) -> Iterator[Path]:

@@ -1,0 +1,148 @@
+"""Run one backtest and write its run folder and tearsheet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import _cli  # noqa: I001  (first: it puts the project's packages at the head of the path)
+import typer
+
+if TYPE_CHECKING:
+    from engine.run_folder import Run
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+HELP = """Run one backtest and write its run folder and tearsheet.
+
+Options given here override the --config file, and -p overrides both. A run whose configuration, data and
+code are those of a run already in the folder of runs is not repeated.
+"""
+
+EXAMPLES = """\b
+Examples:
+  python scripts/backtest.py --universe csi500 --hold 50 --benchmark 000905
+  python scripts/backtest.py --strategy top-n --signal momentum-12-1 -p skip=10 --rebalance 3M
+"""
+
+Text = str | None
+
+
+@app.command(help=HELP, epilog=EXAMPLES)
+def main(
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file with the options below.")] = None,
+    override: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p",
+            metavar="KEY=VALUE",
+            help="Any option, or a parameter of the strategy or signal: hold=30, signal.window=10. Repeatable.",
+        ),
+    ] = None,
+    data: Annotated[
+        Text, typer.Option(help="Folder of tables, or synthetic[:stocks=500,seed=1,...]. Default: synthetic.")
+    ] = None,
+    universe: Annotated[
+        Text, typer.Option(help="all, an index (csi300, csi500, a code), or symbols with commas. Default: all.")
+    ] = None,
+    start: Annotated[Text, typer.Option(metavar="DATE", help="First day, as 2012-01-01.")] = None,
+    end: Annotated[Text, typer.Option(metavar="DATE", help="Last day.")] = None,
+    strategy: Annotated[
+        Text, typer.Option(help="Name, module:Class, or a .py file. Default: top-n; also equal-weight.")
+    ] = None,
+    signal: Annotated[
+        Text,
+        typer.Option(
+            help="Name, module:Class, a .py file, or none. Default: reversal-20d; also momentum-12-1, "
+            "small-cap, low-turnover."
+        ),
+    ] = None,
+    hold: Annotated[int | None, typer.Option(help="Names to hold: the strategy's parameter hold.")] = None,
+    rebalance: Annotated[
+        Text, typer.Option(help="1D, 1W, 1M, 3M (month ends), 1MS (month starts), ... Default: 1M.")
+    ] = None,
+    anchor: Annotated[int | None, typer.Option(help="Month in which an n-month period ends. Default: 12.")] = None,
+    cash: Annotated[float | None, typer.Option(help="Yuan at the start. Default: 1000000.")] = None,
+    benchmark: Annotated[Text, typer.Option(metavar="CODE", help="Index, as 000905. Default: none.")] = None,
+    benchmark_kind: Annotated[Text, typer.Option(help="total-return (default) or price.")] = None,
+    fill: Annotated[Text, typer.Option(help="next_open (default), next_close or same_close.")] = None,
+    slippage: Annotated[
+        Text, typer.Option(help="none, yuan:0.01, bps:5, ticks:1, volume-share:cap=0.1,impact=0.1. Default: none.")
+    ] = None,
+    fees: Annotated[Text, typer.Option(help="a-share (default), percentage:0.001, or zero.")] = None,
+    fee: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Parameter of the fees: commission=0.00015, minimum=5. Repeatable."),
+    ] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Trading rule: t_plus_one=false, short_cash=refuse. Repeatable."),
+    ] = None,
+    risk_free: Annotated[Text, typer.Option(help="Annual rate as a fraction, or cgb10y. Default: 0.")] = None,
+    cash_rate: Annotated[float | None, typer.Option(help="Annual rate that cash earns. Default: 0.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of whatever is random. Default: 1.")] = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of runs.")] = Path("runs"),
+    force: Annotated[bool, typer.Option("--force", help="Run again although the run is there.")] = False,
+    no_tearsheet: Annotated[bool, typer.Option("--no-tearsheet", help="Write no tearsheet.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, all else on standard error.")] = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="Show no progress bar.")] = False,
+) -> None:
+    with _cli.output(as_json) as output:
+        import engine.backtest
+        from engine.config import RunConfig
+        from engine.config_values import parse_override
+        from engine.errors import ConfigError
+
+        given: dict[str, Any] = {
+            "data": data, "universe": universe, "start": start, "end": end, "strategy": strategy, "signal": signal,
+            "rebalance": rebalance, "anchor": anchor, "cash": cash, "benchmark": benchmark,
+            "benchmark_kind": benchmark_kind, "fill": fill, "slippage": slippage, "fees": fees,
+            "risk_free": risk_free, "cash_rate": cash_rate, "seed": seed, "strategy.hold": hold,
+        }  # fmt: skip
+        changes = [(key, value) for key, value in given.items() if value is not None]
+        for table, texts in (("fees", fee), ("rules", rule)):
+            changes += [(f"{table}.{key}", value) for key, value in map(parse_override, texts or ())]
+        changes += map(parse_override, override or ())
+        if out.exists() and not out.is_dir():
+            raise ConfigError(f"--out '{out}' is a file; give a folder")
+        base = RunConfig() if config is None else RunConfig.from_toml(config)
+        chosen = base.with_values(changes).completed()
+        with _cli.progress_bar(not no_progress) as progress:
+            run = engine.backtest.run(chosen, out=out, force=force, progress=progress)
+        sheet = None if no_tearsheet else _tearsheet(run)
+        _show(run, sheet, output)
+        output.result(
+            {
+                **run.result,
+                "folder": str(run.folder),
+                "reused": run.reused,
+                "tearsheet": None if sheet is None else str(sheet),
+            }
+        )
+
+
+def _tearsheet(run: Run) -> Path:
+    there = run.folder / "tearsheet.html"
+    return there if run.reused and there.is_file() else run.tearsheet()
+
+
+def _show(run: Run, sheet: Path | None, output: _cli.Output) -> None:
+    from engine import plugins
+
+    if run.reused:
+        print(f"This run is in {run.folder} already and was not repeated (--force repeats it).")
+    charged = plugins.build("fees", run.config.fees).describe()
+    slipped = plugins.build("slippage", run.config.slippage).describe()
+    print(f"Fees: {charged}; {slipped}")
+    print()
+    output.table(run.headline())
+    print()
+    for text in run.result.get("warnings") or ():
+        print(f"warning: {text}")
+    print(f"Run folder: {run.folder}")
+    if sheet is not None:
+        print(f"Tearsheet: {sheet}")
+
+
+if __name__ == "__main__":
+    _cli.main_guard(app)
