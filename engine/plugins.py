@@ -96,14 +96,15 @@ def resolve(kind: str, spec: str) -> type:
         return _from_file(kind, Path(path), name)
     if "/" in spec or "\\" in spec:
         raise ConfigError(f"{kind} '{spec}' is no .py file; give the path of one, as my/idea.py or my/idea.py:Idea")
-    if colon:
+    if colon and all(part.isidentifier() for part in name.split(".")):
         return _from_module(kind, spec, spec)
     for point in _entry_points(kind):
         if point.name == spec:
             return _from_module(kind, spec, point.value)
-    hint = f"there is a file {spec}.py: write {spec}.py" if Path(f"{spec}.py").is_file() else ""
+    word = spec.partition(":")[0]
+    hint = f"there is a file {word}.py: write {word}.py" if Path(f"{word}.py").is_file() else ""
     raise ConfigError(
-        f"unknown {kind} '{spec}'; {hint or nearest(spec, names(kind)) + ' (or give module:Class or a .py file)'}"
+        f"unknown {kind} '{word}'; {hint or nearest(word, names(kind)) + ' (or give module:Class or a .py file)'}"
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import _cli  # noqa: I001  (first: it puts the project's packages at the head of the path)
+import _cli  # first of ours and theirs: it puts the project's packages at the head of the path
 import typer
 
 if TYPE_CHECKING:
     from engine.run_folder import Run
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 HELP = """Run one backtest and write its run folder and tearsheet.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import _cli  # noqa: I001  (first: it puts the project's packages at the head of the path)
+import _cli  # first of ours and theirs: it puts the project's packages at the head of the path
 import typer
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 HELP = """Write the tearsheet of a run again, from its folder alone, without running again."""
 

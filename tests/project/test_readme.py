@@ -1,0 +1,132 @@
+"""The README tells the truth: its files work, its commands run, its printed result is what is printed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+DATA = Path(os.environ.get("HUICE_DATA", ROOT.parent / "shared" / "data"))
+
+
+def blocks(kind: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", text, re.S)
+
+
+def commands() -> list[str]:
+    return [line for block in blocks("bash") for line in block.splitlines() if line.startswith("python scripts/")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder with every file that the README shows."""
+    place = tmp_path_factory.mktemp("user")
+    for name, code in zip(("my_strategy.py", "my_signal.py", "cross.py"), named_python(), strict=True):
+        (place / name).write_text(code, encoding="utf-8")
+    (place / "run.toml").write_text(blocks("toml")[0], encoding="utf-8")
+    return place
+
+
+def named_python() -> list[str]:
+    return [code for code in blocks("python") if re.search(r"^class ", code, re.M)]
+
+
+def call(command: str, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    words = shlex.split(command)
+    assert words[0] == "python"
+    environment = os.environ | {"HUICE_CACHE": str(folder / "cache")}
+    return subprocess.run(
+        [sys.executable, str(ROOT / words[1]), *words[2:], *more],
+        cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+
+
+def test_the_strategy_example_is_short_and_its_printed_result_is_what_is_printed(folder: Path) -> None:
+    code = named_python()[0]
+    assert len(code.splitlines()) <= 18
+    done = call(next(c for c in commands() if "my_strategy.py" in c), folder)
+    assert done.returncode == 0, done.stderr
+    shown, printed = blocks("text")[0].strip().splitlines(), done.stdout.strip().splitlines()
+    # Identifiers and the last digits follow the machine's mathematical library; what is said does not.
+    assert [line[:27] for line in shown if "runs/" not in line] == [line[:27] for line in printed if "runs/" not in line]
+    for label in ("Final value", "Annual return", "Volatility a year", "Max drawdown"):
+        told, true = (
+            float(re.search(r"-?[\d,.]+", next(x for x in lines if x.startswith(label))[len(label) :])[0].replace(",", ""))  # type: ignore[index]
+            for lines in (shown, printed)
+        )
+        assert told == pytest.approx(true, rel=0.02), label
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if "my_strategy.py" not in c and "bench.py" not in c])
+def test_every_command_of_the_readme_runs(command: str, folder: Path) -> None:
+    if "../shared/data" in command:
+        if not DATA.is_dir():
+            pytest.skip("real data are not here: set HUICE_DATA to their folder")
+        command = command.replace("../shared/data", str(DATA))
+    if "<id>" in command:
+        first = call("python scripts/backtest.py --config run.toml --no-tearsheet", folder)
+        assert first.returncode == 0, first.stderr
+        command = command.replace("<id>", re.search(r"runs/(\w+)", first.stdout)[1])  # type: ignore[index]
+    done = call(command, folder)
+    assert done.returncode == 0, done.stderr
+    assert "tearsheet" in done.stdout
+
+
+def test_the_bench_command_of_the_readme_runs_on_a_small_job(folder: Path) -> None:
+    command = next(c for c in commands() if "bench.py" in c)
+    done = call(command, folder, "--stocks", "30", "--part", "10", "--sessions", "250", "--repeat", "1")
+    assert done.returncode == 0, done.stderr
+    assert "times_as_fast" in done.stdout
+
+
+def test_the_python_example_runs(folder: Path) -> None:
+    code = next(code for code in blocks("python") if "run(config)" in code)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "HUICE_CACHE": str(folder / "cache")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert -1 < float(done.stdout) < 10
+
+
+def test_the_first_two_commands_are_make_targets_and_the_line_without_make_is_the_demo() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    demo = re.search(r"^DEMO = (.*)$", makefile, re.M)[1]  # type: ignore[index]
+    assert f".venv/bin/python {demo}" in README
+    assert re.findall(r"^    make (\w+)", README, re.M)[:2] == ["demo", "test"]
+    for lock in re.findall(r"locks/[\w-]+\.txt", README):
+        assert (ROOT / lock).is_file()
+
+
+def test_files_that_the_readme_links_exist() -> None:
+    for text in (README, CHINESE):
+        for link in re.findall(r"\]\(([^)]+)\)", text):
+            assert (ROOT / link).is_file(), link
+
+
+def test_the_chinese_readme_shows_the_same_code_commands_and_tables() -> None:
+    for kind in ("python", "bash", "toml", "text"):
+        assert [x.strip() for x in blocks(kind, CHINESE)] == [x.strip() for x in blocks(kind, README)]
+    assert CHINESE.count("\n| ") == README.count("\n| ")
+    assert CHINESE.count("\n## ") == README.count("\n## ")
+
+
+def test_the_readme_names_every_built_in_plug_in_and_every_refusal() -> None:
+    from engine.matching import REASONS
+    from engine.plugins import BUILTINS
+
+    for kind in ("signal", "strategy"):
+        for name in BUILTINS[kind]:
+            assert f"`{name}`" in README, name
+    for reason in REASONS:
+        assert f"`{reason}`" in README, reason
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["readme"] == "README.md"
