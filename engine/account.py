@@ -48,6 +48,7 @@ class Account:
         self._bought: dict[int, int] = {}
         self._trades: dict[int, dict[tuple[int, int], Trade]] = {}
         self._trade_refs = 0
+        self._bar, self._now = 0, 0.0
         self._events = corporate.EventBook(market)
         self.ledger = Ledger(market, self.cash, self.exact)
 
@@ -61,9 +62,10 @@ class Account:
 
     # -- before trading -------------------------------------------------------------------------
 
-    def open_session(self) -> None:
-        """What was bought the session before can be sold from now on."""
+    def open_session(self, t: int, bar: int) -> None:
+        """Begin session ``t``, the run's bar number ``bar``: what was bought before it can be sold now."""
         self._bought.clear()
+        self._bar, self._now = bar, float(self.market.day_numbers[t])
 
     def accrue(self, previous: int, t: int, rate: float) -> None:
         """Pay interest on cash for the calendar days since the session before; ``rate`` a year."""
@@ -124,7 +126,7 @@ class Account:
         self._forget(i)
         closed = [trade for trade in self._trades.get(i, {}).values() if trade.size]
         for trade in closed:
-            trade.update(-trade.size, price, 0.0, len(self.market.running), float(self.market.day_numbers[t]))
+            trade.update(-trade.size, price, 0.0, self._bar, self._now)
         return closed
 
     # -- trading --------------------------------------------------------------------------------
@@ -172,7 +174,7 @@ class Account:
                 self._forget(i)
         self.ledger.fill(t, order.ref, i, size, price, value, fees, abs(price - unslipped) * quantity)
         bit = Execution(
-            float(self.market.day_numbers[t]),
+            self._now,
             size,
             price,
             booked,
@@ -183,16 +185,16 @@ class Account:
         )
         order.executed.add(bit)
         order.status = Order.Completed if not order.executed.remsize else Order.Partial
-        return self._update_trades(order, bit, t)
+        return self._update_trades(order, bit)
 
-    def _update_trades(self, order: Order, bit: Execution, t: int) -> list[Trade]:
+    def _update_trades(self, order: Order, bit: Execution) -> list[Trade]:
         key = (id(order.owner), order.tradeid)
         trades = self._trades.setdefault(order.i, {})
         trade = trades.get(key)
         if trade is None or trade.isclosed:
             self._trade_refs += 1
             trade = trades[key] = Trade(self._trade_refs, order.owner, order.data, order.tradeid)
-        trade.update(bit.size, bit.price, bit.comm, len(self.market.running), float(self.market.day_numbers[t]))
+        trade.update(bit.size, bit.price, bit.comm, self._bar, self._now)
         if trade.isclosed:  # it will not change again
             return [trade]
         return [trade.clone()] if trade.justopened else []

@@ -8,6 +8,7 @@ clock has no bar nothing is matched, marked or booked.
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,18 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
     def orders(self) -> list[Order]:
         """Every order of the run, in sequence."""
         return self.book.orders
+
+    def start(self) -> None:
+        """Begin a run; what was loaded before it is kept out of the garbage collector's rounds."""
+        super().start()
+        self._froze = not gc.get_freeze_count()
+        if self._froze:
+            gc.freeze()
+
+    def stop(self) -> None:
+        """End the run."""
+        if self._froze:
+            gc.unfreeze()
 
     # -- what Backtrader asks -------------------------------------------------------------------
 
@@ -396,7 +409,7 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
             return
         previous, self._session = self._session, t
         account, book = self.account, self.book
-        account.open_session()
+        account.open_session(t, len(clock))
         if previous >= 0:
             account.accrue(previous, t, self.p.cash_rate)
         if account.held and self.rules.corporate_actions:

@@ -349,10 +349,11 @@ class Order(_Answers):
 class OrderNotice(_Answers):
     """An order as it stood when a notification was made; answers all that the order answers."""
 
-    __slots__ = ("_order", "executed", "reason", "status")
+    __slots__ = ("_order", "exectype", "executed", "reason", "status")
 
     def __init__(self, order: Order, status: int, executed: Executed, reason: str) -> None:
         self._order, self.status, self.executed, self.reason = order, status, executed, reason
+        self.exectype = order.exectype  # Backtrader looks at it for every notice
 
     def __getattr__(self, name: str) -> Any:
         return getattr(object.__getattribute__(self, "_order"), name)

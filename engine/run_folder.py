@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
 import hashlib
 import html
 import json
@@ -36,7 +37,7 @@ FRAMES = (
 FILES = ("config.toml", *(f"{name}.parquet" for name in FRAMES), "result.json")
 """Files of a complete run; ``result.json`` is written last."""
 
-_ATTEMPTS = 20
+_ATTEMPTS = 100
 
 
 def run_id(config: RunConfig, fingerprint: str, version: str, digests: Iterable[str]) -> str:
@@ -133,8 +134,9 @@ def _put_in_place(beside: Path, folder: Path) -> None:
             # A folder is never renamed onto one that holds something, so a loser of a race sees it here.
             os.rename(beside, folder)
             return
-        except OSError:
-            if not folder.is_dir() or attempt == _ATTEMPTS - 1:
+        except OSError as error:
+            taken = error.errno in (errno.ENOTEMPTY, errno.EEXIST) or folder.is_dir()
+            if not taken or attempt == _ATTEMPTS - 1:
                 raise
         if all(_same(beside / name, folder / name) for name in FILES):
             return  # another process wrote this run meanwhile, or it was forced and is what it was

@@ -45,11 +45,12 @@ def main_guard(app: Callable[..., Any]) -> None:
     except usage as error:
         _leave(error.format_message(), BAD_INPUT)
     except (KeyboardInterrupt, typer.Abort):
-        print("interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        code = INTERRUPTED
     except BrokenPipeError:  # the reader went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
+    if code == INTERRUPTED:  # typer's own answer to Ctrl-C, without a word
+        print("interrupted", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
 
 

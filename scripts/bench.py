@@ -50,6 +50,7 @@ def arrays(
 def run_ours(stocks: int, sessions: int) -> dict[str, Any]:
     """The job on Huice; the clock runs from Cerebro's start until the ledger's tables exist."""
     import backtrader as bt
+    import pandas  # noqa: F401  (both sides' clocks start after the imports)
 
     from engine.broker import AShareBroker
     from engine.market import Market

@@ -133,7 +133,9 @@ def test_numbers_of_numpy_are_numbers() -> None:
     assert again(config) == config
 
 
-@pytest.mark.parametrize("given", ["2012-01-31", dt.date(2012, 1, 31), dt.datetime(2012, 1, 31, 15), np.datetime64("2012-01-31")])
+@pytest.mark.parametrize(
+    "given", ["2012-01-31", dt.date(2012, 1, 31), dt.datetime(2012, 1, 31, 15), np.datetime64("2012-01-31")]
+)
 def test_a_date_may_be_given_in_any_of_the_usual_ways(given: Any) -> None:
     assert RunConfig(start=given).start == dt.date(2012, 1, 31)
 
@@ -144,7 +146,12 @@ def test_an_index_code_without_quotes_keeps_its_six_digits() -> None:
 
 
 def test_the_risk_free_rate_is_a_number_or_the_bond() -> None:
-    assert [RunConfig(risk_free=rate).risk_free for rate in ("0", "0.02", 0.03, "cgb10y")] == [0.0, 0.02, 0.03, "cgb10y"]
+    assert [RunConfig(risk_free=rate).risk_free for rate in ("0", "0.02", 0.03, "cgb10y")] == [
+        0.0,
+        0.02,
+        0.03,
+        "cgb10y",
+    ]
 
 
 def test_a_table_without_a_name_sets_parameters_of_the_default_plugin() -> None:
@@ -175,7 +182,9 @@ def test_a_value_too_many_in_the_short_form_is_refused() -> None:
 
 
 def test_the_toml_of_a_run_is_what_a_user_would_write() -> None:
-    config = RunConfig(start="2012-01-01", end="2012-12-31", benchmark="000905", slippage="bps:5", bar_feeds=["600519.SH"])
+    config = RunConfig(
+        start="2012-01-01", end="2012-12-31", benchmark="000905", slippage="bps:5", bar_feeds=["600519.SH"]
+    )
     assert config.to_toml().splitlines()[:15] == [
         'data = "synthetic"',
         'universe = "all"',
@@ -200,7 +209,12 @@ def test_toml_read_back_gives_an_equal_configuration() -> None:
     config = RunConfig(
         data='C:\\data "raw"\t中文\x7f',
         universe=["600519.SH", "000001.SZ"],
-        signal={"name": "my.py:Idea", "a key": [1, 2.5, "x"], "when": dt.date(2012, 1, 1), "deep": {"b": True, "c": []}},
+        signal={
+            "name": "my.py:Idea",
+            "a key": [1, 2.5, "x"],
+            "when": dt.date(2012, 1, 1),
+            "deep": {"b": True, "c": []},
+        },
         rules={"lots": False, "unfilled": "drop"},
     )
     assert again(config) == config
@@ -258,7 +272,15 @@ def test_the_text_to_hash_knows_neither_the_datas_path_nor_an_order_of_keys() ->
 
 def test_overrides_reach_options_and_parameters_of_strategy_and_signal() -> None:
     config = RunConfig().with_overrides(
-        ["hold=30", "window=10", "cash=5e5", "rules.lots=false", "fees.commission=0.0001", "universe=csi500", "start=2012-01-01"]
+        [
+            "hold=30",
+            "window=10",
+            "cash=5e5",
+            "rules.lots=false",
+            "fees.commission=0.0001",
+            "universe=csi500",
+            "start=2012-01-01",
+        ]
     )
     assert config.strategy.params == {"hold": 30}
     assert config.signal.params == {"window": 10}
@@ -281,7 +303,10 @@ def test_overrides_reach_options_and_parameters_of_strategy_and_signal() -> None
             "'rebalance' is an option of the run and no parameter of the strategy; give it as rebalance",
         ),
         (["hold"], "'hold' is no KEY=VALUE; write for instance hold=30"),
-        (["signal=none", "signal.window=3"], "there is no signal, so nothing takes the parameter 'window'; name a signal"),
+        (
+            ["signal=none", "signal.window=3"],
+            "there is no signal, so nothing takes the parameter 'window'; name a signal",
+        ),
     ],
 )  # fmt: skip
 def test_an_override_that_fits_nothing_is_refused_with_the_nearest(overrides: list[str], sentence: str) -> None:
@@ -292,7 +317,9 @@ def test_an_override_that_fits_nothing_is_refused_with_the_nearest(overrides: li
 
 def test_a_parameter_of_both_plugins_must_be_written_with_its_table(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
-    path.write_text("from strategies.base import RebalanceStrategy\nclass Mine(RebalanceStrategy):\n    params = (('window', 1),)\n")
+    path.write_text(
+        "from strategies.base import RebalanceStrategy\nclass Mine(RebalanceStrategy):\n    params = (('window', 1),)\n"
+    )
     base = RunConfig(strategy=str(path))
     with pytest.raises(ConfigError, match=r"'window' is a parameter of both; write strategy.window or signal.window"):
         base.with_overrides(["window=5"])
@@ -323,8 +350,10 @@ def test_other_data_have_their_own_span_unless_one_was_given() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("30", 30), ("0.5", 0.5), ("true", True), ("csi500", "csi500"), ("000905", "000905"), ('"7"', "7"), ("[1, 2]", [1, 2]),
-     ("a\nb = 2", "a\nb = 2"), ("1\nb = 2", "1\nb = 2"), ("", "")],
+    [
+        ("30", 30), ("0.5", 0.5), ("true", True), ("csi500", "csi500"), ("000905", "000905"), ('"7"', "7"),
+        ("[1, 2]", [1, 2]), ("a\nb = 2", "a\nb = 2"), ("1\nb = 2", "1\nb = 2"), ("", ""),
+    ],
 )  # fmt: skip
 def test_the_value_of_an_override_is_toml_or_else_text(text: str, value: Any) -> None:
     from engine.config_values import parse_value
@@ -350,8 +379,14 @@ def test_a_completed_configuration_writes_out_every_parameter() -> None:
     ("values", "sentence"),
     [
         ({"strategy": {"hodl": 3}}, "strategy 'top-n' has no parameter 'hodl'; did you mean 'hold'?"),
-        ({"strategy": {"hold": "all"}}, "strategy 'top-n': parameter 'hold' is 'all'; it is a whole number, 50 by default"),
-        ({"strategy": {"hold": 2.5}}, "strategy 'top-n': parameter 'hold' is 2.5; it is a whole number, 50 by default"),
+        (
+            {"strategy": {"hold": "all"}},
+            "strategy 'top-n': parameter 'hold' is 'all'; it is a whole number, 50 by default",
+        ),
+        (
+            {"strategy": {"hold": 2.5}},
+            "strategy 'top-n': parameter 'hold' is 2.5; it is a whole number, 50 by default",
+        ),
         (
             {"signal": {"window": 0}},
             "signal 'reversal-20d': parameter 'window' is 0; input should be greater than or equal to 1",

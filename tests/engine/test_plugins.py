@@ -71,9 +71,7 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 def test_a_name_that_lacks_its_ending_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "mine.py", SIGNAL)
-    assert refusal("signal", "mine") == (
-        "unknown signal 'mine'; there is a file mine.py: write mine.py"
-    )
+    assert refusal("signal", "mine") == ("unknown signal 'mine'; there is a file mine.py: write mine.py")
 
 
 def test_an_entry_point_of_an_installed_distribution_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,14 +228,19 @@ def test_a_file_that_fails_is_explained_in_one_sentence(tmp_path: Path, text: st
 
 
 def test_a_missing_file_or_class_is_named(tmp_path: Path) -> None:
-    assert refusal("signal", tmp_path / "no.py") == f"signal '{tmp_path / 'no.py'}': there is no such file; check the path"
+    assert (
+        refusal("signal", tmp_path / "no.py") == f"signal '{tmp_path / 'no.py'}': there is no such file; check the path"
+    )
     path = write(tmp_path / "mine.py", SIGNAL)
     assert refusal("signal", f"{path}:Mien") == f"signal '{path}': it has no class 'Mien'; did you mean 'Mine'?"
 
 
 def test_an_edited_file_or_helper_is_loaded_anew(tmp_path: Path) -> None:
     write(tmp_path / "helper_of_mine.py", "VALUE = 1\n")
-    path = write(tmp_path / "mine.py", "from helper_of_mine import VALUE\n" + textwrap.dedent(SIGNAL) + "\n    level: int = VALUE\n")
+    path = write(
+        tmp_path / "mine.py",
+        "from helper_of_mine import VALUE\n" + textwrap.dedent(SIGNAL) + "\n    level: int = VALUE\n",
+    )
     first = plugins.resolve("signal", str(path))
     assert first().level == 1
     write(tmp_path / "helper_of_mine.py", "VALUE = 1000\n")
@@ -260,8 +263,8 @@ def test_a_helper_of_the_same_name_in_another_folder_is_never_taken_by_mistake(t
         write(tmp_path / folder / "mine.py", text)
     plugins.resolve("signal", str(tmp_path / "a" / "mine.py"))
     assert refusal("signal", tmp_path / "b" / "mine.py") == (
-        f"signal 'mine.py' imports 'common_helper' from beside it, but Python takes {tmp_path}/a/common_helper.py for it; "
-        "rename one of them, or write `from .common_helper import ...`"
+        f"signal 'mine.py' imports 'common_helper' from beside it, but Python takes {tmp_path}/a/common_helper.py "
+        "for it; rename one of them, or write `from .common_helper import ...`"
     )
     write(tmp_path / "b" / "mine.py", "from .common_helper import VALUE\n" + textwrap.dedent(SIGNAL))
     cls = plugins.resolve("signal", str(tmp_path / "b" / "mine.py"))
@@ -307,7 +310,9 @@ def test_a_plugin_on_top_of_a_builtin_has_the_builtins_source_as_well(tmp_path: 
     assert names == ["mine.py", "signals/__init__.py", "signals/base.py", "signals/reversal.py"]
 
 
-def test_a_module_of_a_package_has_the_imports_of_its_own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_of_a_package_has_the_imports_of_its_own_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(tmp_path / "pack_of_mine" / "__init__.py", "")
     write(tmp_path / "pack_of_mine" / "tools.py", "")
     write(tmp_path / "pack_of_mine" / "sub" / "__init__.py", "")
@@ -343,7 +348,12 @@ def test_a_plugin_is_built_with_its_parameters_checked() -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "params", "sentence"),
     [
-        ("signal", "reversal-20d", {"windw": 7}, "signal 'reversal-20d' has no parameter 'windw'; did you mean 'window'?"),
+        (
+            "signal",
+            "reversal-20d",
+            {"windw": 7},
+            "signal 'reversal-20d' has no parameter 'windw'; did you mean 'window'?",
+        ),
         (
             "signal",
             "reversal-20d",
