@@ -61,6 +61,7 @@ def run(
         config = RunConfig.from_toml(Path(config))
     elif not isinstance(config, RunConfig):
         config = RunConfig.from_mapping(config)
+    config = config.completed()
     strategy = plugins.resolve("strategy", config.strategy.name)
     signal = plugins.build("signal", config.signal) if config.signal.name else None
     fees = plugins.build("fees", config.fees)

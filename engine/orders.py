@@ -276,9 +276,9 @@ class Order(_Answers):
 
     __slots__ = (
         "_info", "_unfilled", "basket", "broker", "charged", "comminfo", "created", "data", "day", "exectype",
-        "executed", "i", "oco", "ordtype", "owner", "parent", "plen", "position", "price", "pricelimit", "reason",
-        "ref", "refusal", "size", "status", "target", "tradeid", "trailamount", "trailpercent", "transmit", "triggered", "valid",
-        "wanted",
+        "executed", "i", "oco", "ordtype", "owner", "parent", "plen", "position", "price", "pricelimit",
+        "reason", "ref", "refusal", "size", "status", "target", "tradeid", "trailamount", "trailpercent",
+        "transmit", "triggered", "valid", "wanted",
     )  # fmt: skip
 
     def __init__(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.errors import ConfigError
 from strategies.base import Portfolio, RebalanceStrategy, best
 
 if TYPE_CHECKING:
@@ -22,6 +23,18 @@ class TopN(RebalanceStrategy):
     """
 
     params = (("hold", 50),)
+
+    def start(self) -> None:
+        """Check the parameters.
+
+        Raises
+        ------
+        ConfigError
+            If ``hold`` is not at least 1.
+        """
+        if self.p.hold < 1:
+            raise ConfigError(f"strategy top-n was asked to hold {self.p.hold} names; give hold=1 or more")
+        super().start()
 
     def allocate(self, scores: pd.DataFrame, portfolio: Portfolio, view: View) -> dict[str, float]:  # type: ignore[override]
         """Equal weights over the best."""

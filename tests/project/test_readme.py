@@ -58,13 +58,19 @@ def test_the_strategy_example_is_short_and_its_printed_result_is_what_is_printed
     assert (folder / done.stdout.rsplit("Tearsheet: ", 1)[1].strip()).stat().st_size > 1_000_000
     shown, printed = blocks("text")[0].strip().splitlines(), done.stdout.strip().splitlines()
     # Identifiers and the last digits follow the machine's mathematical library; what is said does not.
-    assert [line[:27] for line in shown if "runs/" not in line] == [line[:27] for line in printed if "runs/" not in line]
+    labels = [[line[:27] for line in lines if "runs/" not in line] for lines in (shown, printed)]
+    assert labels[0] == labels[1]
     for label in ("Final value", "Annual return", "Volatility a year", "Max drawdown"):
-        told, true = (
-            float(re.search(r"-?[\d,.]+", next(x for x in lines if x.startswith(label))[len(label) :])[0].replace(",", ""))  # type: ignore[index]
-            for lines in (shown, printed)
-        )
+        told, true = (figure(lines, label) for lines in (shown, printed))
         assert told == pytest.approx(true, rel=0.02), label
+
+
+def figure(lines: list[str], label: str) -> float:
+    """The first number behind ``label``."""
+    text = next(line for line in lines if line.startswith(label))[len(label) :]
+    found = re.search(r"-?[\d,.]+", text)
+    assert found is not None
+    return float(found[0].replace(",", ""))
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if "my_strategy.py" not in c and "bench.py" not in c])
