@@ -165,7 +165,11 @@ def _result(config: RunConfig, done: Simulation, frames: Mapping[str, Any], iden
     result: dict[str, Any] = {
         "id": identity,
         "version": _version(),
-        "data": {"fingerprint": market.fingerprint, "files": market.info.get("files", {})},
+        "data": {
+            "source": config.data if config.data.startswith("synthetic") else Path(config.data).name,
+            "fingerprint": market.fingerprint,
+            "files": market.info.get("files", {}),
+        },
         "strategy": {"name": config.strategy.name, **config.strategy.params},
         "signal": {"name": config.signal.name, **config.signal.params},
         "universe": config.universe if isinstance(config.universe, str) else list(config.universe),
@@ -175,6 +179,9 @@ def _result(config: RunConfig, done: Simulation, frames: Mapping[str, Any], iden
         "fill": config.fill,
         "rebalance": config.rebalance,
         "cash": config.cash,
+        "cash_rate": config.cash_rate,
+        "fees_text": broker.fees.describe(),
+        "slippage_text": broker.slippage.describe(),
         "leaks": False,
         "headline": headline(
             dates,
@@ -199,6 +206,7 @@ def _result(config: RunConfig, done: Simulation, frames: Mapping[str, Any], iden
         "rules": rows_used,
     }
     result["warnings"] = _warnings(config, result, decisions)
+    result["notes"] = _notes(result)
     return result
 
 
@@ -225,9 +233,19 @@ def _warnings(config: RunConfig, result: Mapping[str, Any], decisions: Any) -> l
         )
     if len(decisions) and config.signal.name and (decisions["scored"] == 0).any():
         found.append(f"{int((decisions['scored'] == 0).sum())} of {len(decisions)} decisions had no scored stock.")
+    return found
+
+
+def _notes(result: Mapping[str, Any]) -> list[str]:
+    """What may be good to know, one sentence each."""
+    found = []
     if result["decisions"]["pending"]:
         found.append("The decision on the last session is pending: its orders would fill on the next one.")
-    unsure = sorted({row["kind"] for row in result["rules"] if row.get("confidence", "H") != "H"})
+    unsure = [
+        f"{row['kind'].replace('_', ' ')} {row['exchange']} {row['from']} to {row['to'] or 'today'}".replace("  ", " ")
+        for row in result["rules"]
+        if row.get("confidence", "H") != "H"
+    ]
     if unsure:
-        found.append(f"Fee rows of less than high confidence were in force: {', '.join(unsure)}.")
+        found.append(f"Fee rows whose sources are of less than high confidence were in force: {', '.join(unsure)}.")
     return found

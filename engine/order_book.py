@@ -52,6 +52,7 @@ class OrderBook:
         self.pending: list[Order] = []
         self.notices: list[tuple[OrderNotice, list[Trade]]] = []
         self._lots: dict[str, tuple[int, LotRule]] = {}
+        self._sales_wait = False  # a sale that will be tried again was blocked on this session
 
     @property
     def open(self) -> list[Order]:
@@ -180,6 +181,7 @@ class OrderBook:
         bars = matching.bars_of(market, t, stocks)
         day_fees = self._day_fees(t)
         at_close = self.fill != "next_open"
+        self._sales_wait = False
         for order in orders:
             k = place[order.i]
             is_buy = order.size > 0
@@ -276,12 +278,17 @@ class OrderBook:
             )
             affordable = self.account.affordable(order, quantity, slipped, day_fees, lot)
             if affordable < quantity:
-                if rules.short_cash == "refuse" or not affordable:
+                if self._sales_wait and rules.short_cash == "cut":
+                    waiting = matching.CASH  # blocked sales of this session may still bring the cash
+                elif rules.short_cash == "refuse" or not affordable:
                     self._no_cash(order, t)
                     return
-                self._cut(order, t, order.remaining - affordable, matching.CASH)
-                quantity, waiting = affordable, ""
-            self._execute(order, t, quantity, slipped, price, day_fees)
+                else:
+                    self._cut(order, t, order.remaining - affordable, matching.CASH)
+                    waiting = ""
+                quantity = affordable
+            if quantity:
+                self._execute(order, t, quantity, slipped, price, day_fees)
         elif not waiting and order.alive():
             self.end(order, Order.Rejected, "dropped")
         if waiting and order.alive():
@@ -341,6 +348,8 @@ class OrderBook:
         order.reason = reason
         if reason == matching.NOT_REACHED:
             return  # a resting limit order that waits is not refused; its expiry is
+        if reason != matching.CASH and order.issell() and self.rules.unfilled == "carry" and not order.day:
+            self._sales_wait = True
         row = order.refusal
         if row is not None and row.reason == reason:
             row.days += 1

@@ -139,6 +139,8 @@ def _show(run: Run, sheet: Path | None, output: _cli.Output) -> None:
     print()
     for text in run.result.get("warnings") or ():
         print(f"warning: {text}")
+    for text in run.result.get("notes") or ():
+        print(f"note: {text}")
     print(f"Run folder: {run.folder}")
     if sheet is not None:
         print(f"Tearsheet: {sheet}")

@@ -226,6 +226,23 @@ def test_sales_come_before_purchases_so_that_their_cash_can_be_used() -> None:
     assert in_order.broker.shares.tolist() == [0, 100]
 
 
+def test_purchases_wait_for_the_cash_of_sales_that_are_blocked_and_carried() -> None:
+    market = market_of({A: [10.0, 10.0, NAN, NAN, 10.0, 10.0], B: [10.0] * 6})
+    switch = {0: buy(A, 900), 1: lambda s: s.broker.target_weights({B: 0.9})}
+    done = play(market, switch, cash=10_000.0, **FREE)
+    fills = done.broker.ledger.fills_frame()
+    assert fills[["symbol", "side", "shares"]].values.tolist() == [
+        [A, "buy", 900],
+        [B, "buy", 100],  # what the cash covers at once
+        [A, "sell", 900],  # two sessions later
+        [B, "buy", 800],
+    ]
+    assert [row[0] for row in reasons(done)] == ["SUSPENDED", "CASH"]
+    assert done.broker.ledger.refusals_frame()["outcome"].tolist() == ["done", "done"]
+    dropped = play(market, switch, cash=10_000.0, rules=Rules(unfilled="drop"), **FREE)
+    assert dropped.broker.shares.tolist() == [900, 100]
+
+
 def test_sale_beyond_the_holding_is_refused() -> None:
     market = market_of({A: [10.0] * 4})
     done = play(market, {0: buy(A, 200), 1: sell(A, 500)}, **FREE)
