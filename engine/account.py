@@ -7,7 +7,6 @@ Backtrader's own broker computes with.
 from __future__ import annotations
 
 import math
-from bisect import insort
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,11 +27,10 @@ class Account:
     ----------
     cash, value : int or float
         Fen; ``value`` as of the last close marked.
-    shares : ndarray of int64, shape (N,)
-    cost : ndarray of float64, shape (N,)
-        Average price of the shares held, yuan.
-    held : list of int
-        Stocks held, ascending.
+    holdings : dict of int to int
+        Shares by stock, only of stocks held.
+    costs : dict of int to float
+        Average price a share, yuan, of the same stocks.
     """
 
     def __init__(self, market: Market, cash: float, rules: Rules) -> None:
@@ -40,11 +38,9 @@ class Account:
         self.exact = rules.exact_money
         self.cash: Any = self.fen(cash)
         self.value: Any = self.cash
-        columns = market.shape[1]
-        self.shares = np.zeros(columns, dtype=np.int64)
-        self.cost = np.zeros(columns)
-        self.held: list[int] = []
-        self._held_array: np.ndarray | None = None
+        self.holdings: dict[int, int] = {}
+        self.costs: dict[int, float] = {}
+        self._arrays: tuple[np.ndarray, np.ndarray] | None = None  # stocks and shares, until they change
         self._bought: dict[int, int] = {}
         self._trades: dict[int, dict[tuple[int, int], Trade]] = {}
         self._trade_refs = 0
@@ -58,7 +54,15 @@ class Account:
 
     def sellable(self, i: int) -> int:
         """Shares of a stock that were not bought on the current session."""
-        return int(self.shares[i]) - self._bought.get(i, 0)
+        return self.holdings.get(i, 0) - self._bought.get(i, 0)
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Stocks held, ascending, and their shares; shared between sessions until a holding changes."""
+        if self._arrays is None:
+            stocks = sorted(self.holdings)
+            shares = [self.holdings[i] for i in stocks]
+            self._arrays = np.array(stocks, dtype=np.int64), np.array(shares, dtype=np.int64)
+        return self._arrays
 
     # -- before trading -------------------------------------------------------------------------
 
@@ -82,7 +86,7 @@ class Account:
         concerned = []
         for event in self._events.on(t):
             i = event.i
-            shares = int(self.shares[i])
+            shares = self.holdings.get(i, 0)
             if not shares:
                 continue
             concerned.append((i, shares))
@@ -91,11 +95,9 @@ class Account:
                 self.ledger.fractions += effect.fraction
                 self.cash += effect.cash_fen
                 if effect.shares:
-                    self.shares[i] = new = shares + effect.shares
-                    self.cost[i] *= shares / new if new else 0.0
+                    new = shares + effect.shares
+                    self._hold(i, new, self.costs[i] * shares / new if new else 0.0)
                 self._adjust_trades(i, shares, effect.shares, effect.cash_fen / 100.0)
-            if not self.shares[i]:
-                self._forget(i)
         return concerned
 
     def _adjust_trades(self, i: int, shares: int, added: int, cash: float) -> None:
@@ -115,15 +117,14 @@ class Account:
 
     def settle(self, i: int, t: int) -> list[Trade]:
         """Pay out a delisted holding at its last price; returns the trades that this closes."""
-        shares = int(self.shares[i])
+        shares = self.holdings.get(i, 0)
         if not shares:
             return []
         price = float(self.market.mark[t, i])
         proceeds = self.fen(price * shares)
         self.cash += proceeds
         self.ledger.corporate(t, i, corporate.DELISTING, -shares, proceeds)
-        self.shares[i] = 0
-        self._forget(i)
+        self._hold(i, 0, 0.0)
         closed = [trade for trade in self._trades.get(i, {}).values() if trade.size]
         for trade in closed:
             trade.update(-trade.size, price, 0.0, self._bar, self._now)
@@ -157,21 +158,17 @@ class Account:
         charged = fees[0] + fees[1] + fees[2] + fees[3]
         before = order.charged
         order.charged = (before[0] + value, before[1] + fees[0], before[2] + quantity, before[3] + fees[2])
-        old = int(self.shares[i])
+        old = self.holdings.get(i, 0)
         new = old + size
-        cost = float(self.cost[i])
+        cost = self.costs[i] if old else 0.0
         self.cash += (-value if size > 0 else value) - charged
-        self.shares[i] = new
         if size > 0:
-            self.cost[i] = (old * cost + quantity * price) / new
-            self._bought[i] = self._bought.get(i, 0) + quantity
-            if not old:
-                self._remember(i)
             pnl, booked = 0.0, value / 100.0
+            cost = (old * cost + quantity * price) / new
+            self._bought[i] = self._bought.get(i, 0) + quantity
         else:
             pnl, booked = quantity * (price - cost), quantity * cost
-            if not new:
-                self._forget(i)
+        self._hold(i, new, cost)
         self.ledger.fill(t, order.ref, i, size, price, value, fees, abs(price - unslipped) * quantity)
         bit = Execution(
             self._now,
@@ -181,7 +178,7 @@ class Account:
             charged / 100.0,
             pnl,
             new,
-            float(self.cost[i]),
+            cost if new else 0.0,
         )
         order.executed.add(bit)
         order.status = Order.Completed if not order.executed.remsize else Order.Partial
@@ -199,23 +196,19 @@ class Account:
             return [trade]
         return [trade.clone()] if trade.justopened else []
 
-    def _remember(self, i: int) -> None:
-        insort(self.held, i)
-        self._held_array = None
-
-    def _forget(self, i: int) -> None:
-        self.held.remove(i)
-        self.cost[i] = 0.0
-        self._held_array = None
+    def _hold(self, i: int, shares: int, cost: float) -> None:
+        """Set a holding; none is forgotten."""
+        if shares:
+            self.holdings[i], self.costs[i] = shares, cost
+        else:
+            del self.holdings[i], self.costs[i]
+        self._arrays = None
 
     # -- after trading --------------------------------------------------------------------------
 
     def close_session(self, t: int) -> None:
         """Mark all holdings at the session's close and let the ledger check the balance."""
-        held = self._held_array
-        if held is None:
-            held = self._held_array = np.array(self.held, dtype=np.int64)
-        shares = self.shares[held]
+        held, shares = self.arrays()
         marks = self.market.mark[t, held]
         if self.exact:
             self.value = self.cash + int((np.rint(marks * 100.0).astype(np.int64) * shares).sum())
@@ -223,6 +216,5 @@ class Account:
             self.value = self.cash + float((marks * shares).sum()) * 100.0
         sellable = shares
         if self._bought and self.rules.t_plus_one:
-            bought = np.array([self._bought.get(i, 0) for i in self.held], dtype=np.int64)
-            sellable = shares - bought
+            sellable = shares - np.array([self._bought.get(i, 0) for i in held.tolist()], dtype=np.int64)
         self.ledger.close_session(t, self.cash, self.value, held, shares, sellable)

@@ -109,13 +109,16 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
 
     @property
     def shares(self) -> np.ndarray:
-        """Shares held, by stock; int64, shape (N,)."""
-        return self.account.shares
+        """Shares held, by stock; int64, shape (N,). A copy: one stock's are ``getposition(...).size``."""
+        vector = np.zeros(self.market.shape[1], dtype=np.int64)
+        stocks, shares = self.account.arrays()
+        vector[stocks] = shares
+        return vector
 
     @property
     def held(self) -> list[int]:
         """Stocks held, ascending."""
-        return self.account.held
+        return sorted(self.account.holdings)
 
     @property
     def orders(self) -> list[Order]:
@@ -156,8 +159,8 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         total = 0.0
         for data in datas:
             i = self._stock(data)
-            if self.shares[i]:
-                total += float(self.shares[i]) * float(self.market.mark[max(self._session, 0), i])
+            if i in self.account.holdings:
+                total += float(self.account.holdings[i]) * float(self.market.mark[max(self._session, 0), i])
         return total
 
     get_value = getvalue
@@ -173,8 +176,8 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
     def getposition(self, data: Any) -> bt.Position:
         """Position of a stock by its handle or bar feed (one and the same): ``size`` and average ``price``."""
         i = self._stock(data)
-        size = int(self.shares[i])
-        return bt.Position(size, float(self.account.cost[i]) if size else 0.0)
+        account = self.account
+        return bt.Position(account.holdings.get(i, 0), account.costs.get(i, 0.0))
 
     @property
     def positions(self) -> _Positions:
@@ -305,7 +308,7 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         sales: list[tuple[int, int, float, float]] = []
         buys: list[tuple[int, int, float, float]] = []
         for i, price in zip(concerned, marks, strict=True):
-            have = int(self.shares[i])
+            have = self.account.holdings.get(i, 0)
             target = wanted.get(i, 0.0) * value
             if target == 0.0:
                 if have:
@@ -412,7 +415,7 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         account.open_session(t, len(clock))
         if previous >= 0:
             account.accrue(previous, t, self.p.cash_rate)
-        if account.held and self.rules.corporate_actions:
+        if account.holdings and self.rules.corporate_actions:
             for i, before in account.book_actions(t):
                 book.follow(i, before)
         for i in account.delisted_on(t):

@@ -12,6 +12,7 @@ from engine.account import Account
 from engine.errors import RuleError
 from engine.orders import Created, Order, OrderNotice, Trade
 from engine.rules import LotRule, Rules, legal_buy, legal_sell, lot_rule
+from engine.slippage import NoSlippage
 
 if TYPE_CHECKING:
     from engine.market import Market
@@ -46,6 +47,7 @@ class OrderBook:
     def __init__(self, market: Market, account: Account, rules: Rules, fees: Any, slippage: Any, fill: str) -> None:
         self.market, self.account, self.rules = market, account, rules
         self.fees, self.slippage, self.fill = fees, slippage, fill
+        self._no_slippage = type(slippage) is NoSlippage
         self.ledger = account.ledger
         self.orders: list[Order] = []
         self.submitted: list[Order] = []
@@ -126,7 +128,7 @@ class OrderBook:
             if reason == matching.DELISTED or trades_on >= len(market.sessions) or not market.listed[trades_on, i]:
                 self.reject(order, t, order.wanted, reason)
                 return True
-        if order.issell() and not self.account.shares[i] and not any(o.i == i and o.isbuy() for o in self.open):
+        if order.issell() and i not in self.account.holdings and not any(o.i == i and o.isbuy() for o in self.open):
             self.reject(order, t, order.wanted, matching.OVERSELL)
             return True
         return False
@@ -135,7 +137,7 @@ class OrderBook:
 
     def follow(self, i: int, before: int) -> None:
         """Let sales of a whole position follow it through a corporate action."""
-        held = int(self.account.shares[i])
+        held = self.account.holdings.get(i, 0)
         for order in self.open:
             if order.i == i and order.issell() and order.remaining == before:
                 order.executed.remsize = -held
@@ -212,7 +214,7 @@ class OrderBook:
 
     def _resized(self, order: Order, price: float) -> bool:
         """Size a basket order at the fill's price (``size_at="fill"``); False if nothing is left to do."""
-        gap = (order.target or 0.0) - int(self.account.shares[order.i]) * price
+        gap = (order.target or 0.0) - self.account.holdings.get(order.i, 0) * price
         size = int(abs(gap) // price) if (gap > 0) == order.isbuy() else 0
         if self.rules.lots and order.isbuy():
             size = legal_buy(size, self.lot(order.i, self.market.running.t))
@@ -222,7 +224,7 @@ class OrderBook:
 
     def _fill_sale(self, order: Order, t: int, bars: matching.Bars, k: int, price: float, day_fees: Any) -> None:
         i, rules = order.i, self.rules
-        held = int(self.account.shares[i])
+        held = self.account.holdings.get(i, 0)
         wanted = order.remaining
         quantity = wanted
         if quantity > held:
@@ -233,7 +235,7 @@ class OrderBook:
             sellable = self.account.sellable(i)
             if quantity > sellable:
                 quantity, waiting = sellable, matching.T_PLUS_ONE
-        cap = self.slippage.max_shares(bars.volume[k])
+        cap = None if self._no_slippage else self.slippage.max_shares(bars.volume[k])
         if cap is not None and quantity > cap:
             quantity, waiting = int(cap), matching.VOLUME_CAP
         if rules.lots and quantity > 0:
@@ -257,7 +259,7 @@ class OrderBook:
         i, rules = order.i, self.rules
         quantity = order.remaining
         waiting = ""
-        cap = self.slippage.max_shares(bars.volume[k])
+        cap = None if self._no_slippage else self.slippage.max_shares(bars.volume[k])
         if cap is not None and quantity > cap:
             quantity, waiting = int(cap), matching.VOLUME_CAP
         lot = self.lot(i, t) if rules.lots else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 MISSING = "n/a"
 
@@ -21,13 +21,14 @@ FEE_NAMES = {
 }
 
 
-def _known(x: Any) -> bool:
+def known(x: Any) -> TypeGuard[float]:
+    """Whether ``x`` is a finite number."""
     return isinstance(x, (int, float)) and not isinstance(x, bool) and math.isfinite(x)
 
 
 def percent(x: Any, digits: int = 2, sign: bool = False) -> str:
     """A fraction as per cent, ``0.1234`` -> ``12.34%``."""
-    if not _known(x):
+    if not known(x):
         return MISSING
     x = round(x, digits + 2) + 0.0  # never "-0.0%"
     return f"{x:{'+' if sign and x else ''}.{digits}%}"
@@ -35,7 +36,7 @@ def percent(x: Any, digits: int = 2, sign: bool = False) -> str:
 
 def number(x: Any, digits: int = 2) -> str:
     """A plain number with thousands separators; rounding never leaves a minus zero."""
-    return f"{round(x, digits) + 0.0:,.{digits}f}" if _known(x) else MISSING
+    return f"{round(x, digits) + 0.0:,.{digits}f}" if known(x) else MISSING
 
 
 def yuan(x: Any, digits: int = 2) -> str:
@@ -53,9 +54,7 @@ def plugin_text(part: Any) -> str:
     name = plugin_name(part)
     if not isinstance(part, Mapping):
         return name
-    extra = ", ".join(
-        f"{key}={part[key]}" for key in part if key != "name" and not isinstance(part[key], Mapping)
-    )
+    extra = ", ".join(f"{key}={part[key]}" for key in part if key != "name" and not isinstance(part[key], Mapping))
     return f"{name} ({extra})" if extra else name
 
 
@@ -70,9 +69,7 @@ def benchmark_text(benchmark: Mapping[str, Any] | None) -> str:
         return "none"
     kind = benchmark_kind(benchmark)
     coverage = benchmark.get("coverage")
-    covered = (
-        f", coverage {percent(coverage, 1) if _known(coverage) else coverage}" if coverage is not None else ""
-    )
+    covered = f", coverage {percent(coverage, 1) if known(coverage) else coverage}" if coverage is not None else ""
     return f"{benchmark.get('code', '')} ({kind}{covered})"
 
 
@@ -88,7 +85,14 @@ def risk_free_text(risk_free: Mapping[str, Any] | None) -> str:
 def annualisation_text(headline: Mapping[str, Any]) -> str:
     """``243.1 A-share sessions a year, measured over the run``."""
     pace = headline.get("sessions_per_year")
-    return f"{number(pace, 1)} A-share sessions a year, measured" if _known(pace) else MISSING
+    return f"{number(pace, 1)} A-share sessions a year, measured" if known(pace) else MISSING
+
+
+def turnover_text(headline: Mapping[str, Any]) -> str:
+    """``3.41 times (buys + sells), one-sided 1.71``: yuan traded over the mean account value."""
+    both = headline.get("turnover")
+    half = number(both / 2) if known(both) else MISSING
+    return f"{number(both)} times (buys + sells), one-sided {half}"
 
 
 def drawdown_text(headline: Mapping[str, Any]) -> str:
@@ -99,6 +103,48 @@ def drawdown_text(headline: Mapping[str, Any]) -> str:
     back = headline.get("max_drawdown_recovered")
     end = f"recovered {back}" if back else "not recovered"
     return f"{depth} ({headline['max_drawdown_peak']} to {headline['max_drawdown_trough']}, {end})"
+
+
+def is_synthetic(result: Mapping[str, Any]) -> bool:
+    """Whether the data of a run are the embedded synthetic market, of which nothing ever happened."""
+    return data_source(result).partition(":")[0] == "synthetic"
+
+
+def data_source(result: Mapping[str, Any]) -> str:
+    """The data of a run as the configuration names them, a folder by its name alone; "" if unknown."""
+    data = result.get("data")
+    return str(data.get("source") or "").strip() if isinstance(data, Mapping) else ""
+
+
+def data_text(result: Mapping[str, Any]) -> str:
+    """``embedded synthetic market (stocks=40)``, or the name of the folder."""
+    source = data_source(result)
+    if not is_synthetic(result):
+        return source
+    spec = ", ".join(part.strip() for part in source.partition(":")[2].split(",") if part.strip())
+    return f"embedded synthetic market ({spec})" if spec else "embedded synthetic market"
+
+
+def account_facts(result: Mapping[str, Any]) -> list[str]:
+    """Starting cash, rebalance rule, fill, costs and cash rate, one short text each; what is missing is left out."""
+    rate = result.get("cash_rate")
+    facts = [
+        f"Cash {yuan(result['cash'], 0)} yuan" if known(result.get("cash")) else "",
+        f"Rebalance {result['rebalance']}" if result.get("rebalance") else "",
+        f"Fill {str(result['fill']).replace('_', ' ')}" if result.get("fill") else "",
+        str(result.get("fees_text") or ""),
+        str(result.get("slippage_text") or ""),
+        f"Cash earns {percent(rate)} a year" if known(rate) else "",
+    ]
+    return [text for text in facts if text]
+
+
+def excess_ratio_rate(headline: Mapping[str, Any]) -> float | None:
+    """Excess return a year of the ratio of net values: ``(1 + its total return)^(1 / years) - 1``, a fraction."""
+    total, span = headline.get("excess_total_return"), headline.get("years")
+    if not known(total) or not known(span) or span <= 0 or total <= -1:
+        return None
+    return float((1.0 + total) ** (1.0 / span) - 1.0)
 
 
 def headline_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -123,9 +169,10 @@ def headline_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows += [
             ("Benchmark annual return", percent(head.get("benchmark_annual_return"))),
             ("Price index annual return", percent(head.get("benchmark_price_annual_return"))),
-            ("Excess return a year", percent(head.get("excess_annual_return"), sign=True)),
-            ("Excess of net values", percent(head.get("excess_total_return"), sign=True)),
-            ("Excess max drawdown", percent(head.get("excess_max_drawdown"))),
+            ("Excess a year (difference)", percent(head.get("excess_annual_return"), sign=True)),
+            ("Excess a year (ratio)", percent(excess_ratio_rate(head), sign=True)),
+            ("Excess of net values", f"{percent(head.get('excess_total_return'), sign=True)} (ratio - 1)"),
+            ("Max drawdown of the ratio", percent(head.get("excess_max_drawdown"))),
         ]
     rows += [
         ("Volatility a year", percent(head.get("volatility"))),
@@ -142,7 +189,7 @@ def headline_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows += [
         ("Max drawdown", drawdown_text(head)),
         ("Win rate by month", f"{percent(head.get('monthly_win_rate'), 1)} of months {over}"),
-        ("Turnover a year", f"{number(head.get('turnover'))} times (buys + sells over mean value)"),
+        ("Turnover a year", turnover_text(head)),
         ("Annualised with", annualisation_text(head)),
         ("Risk-free rate", risk_free_text(result.get("risk_free"))),
     ]
@@ -165,9 +212,7 @@ def _account_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     refusals = result.get("refusals") or {}
     if refusals:
         by_count = sorted(refusals.items(), key=lambda item: (-item[1].get("count", 0), item[0]))
-        rows.append(
-            ("Refusals", ", ".join(f"{reason} {number(of.get('count'), 0)}" for reason, of in by_count))
-        )
+        rows.append(("Refusals", ", ".join(f"{reason} {number(of.get('count'), 0)}" for reason, of in by_count)))
     elif "refusals" in result:
         rows.append(("Refusals", "none"))
     return rows

@@ -112,7 +112,7 @@ def cjk_font() -> str | None:
     return next((name for name in CJK_FONTS if name in installed), None)
 
 
-def render(frames: Inputs, names: dict[str, str]) -> list[Sheet]:
+def render(frames: Inputs, names: dict[str, str], *, stress: bool = True) -> list[Sheet]:
     """Draw returns, positions, transactions and stress periods.
 
     Parameters
@@ -121,18 +121,21 @@ def render(frames: Inputs, names: dict[str, str]) -> list[Sheet]:
         Of :func:`inputs`.
     names : dict
         Stock name by symbol; drawn beside the symbol where a Chinese font is installed.
+    stress : bool
+        Whether to draw the stress periods; they mean nothing on synthetic data.
 
     Returns
     -------
     list of Sheet
-        Always all four, in this order; a failed one carries a note and no picture.
+        All of them, in this order; a failed one carries a note and no picture.
     """
-    sheets = (
+    sheets: list[tuple[str, Callable[[Inputs], Any]]] = [
         ("Returns", _returns_sheet),
         ("Positions", _positions_sheet),
         ("Transactions", _transactions_sheet),
-        ("Stress periods", _stress_sheet),
-    )
+    ]
+    if stress:
+        sheets.append(("Stress periods", _stress_sheet))
     with _quiet():
         try:
             tables = _Tables()
@@ -154,6 +157,7 @@ def _guarded(title: str, draw: Callable[[Inputs], Any], frames: Inputs, tables: 
     tables.found = []
     try:
         figure = draw(frames)
+        _say_account(figure)
         return Sheet(title, _png(figure), tables.found, None)
     except Exception as error:  # any: the sheet is an appendix and must never cost the report
         reason = " ".join(str(error).split())[:300]
@@ -161,6 +165,36 @@ def _guarded(title: str, draw: Callable[[Inputs], Any], frames: Inputs, tables: 
     finally:
         for number in set(plt.get_fignums()) - before:
             plt.close(number)
+
+
+#: pyfolio's words for what the rest of the tearsheet calls the account; "portfolio beta" and the like are left.
+_ACCOUNT = {"Backtest": "Account", "Portfolio": "Account", "Algo": "Account"}
+
+
+def _say_account(figure: Any) -> None:
+    """Call the account so in titles and legends."""
+    for axes in figure.axes:
+        axes.set_title(_account(axes.get_title()))
+        legend = axes.get_legend()
+        for text in legend.get_texts() if legend is not None else ():
+            text.set_text(_account(text.get_text()))
+
+
+def _account(text: str) -> str:
+    first, space, rest = text.partition(" ")
+    return _ACCOUNT.get(first, first) + space + rest
+
+
+def _drop_shorts(axes: Any) -> None:
+    """Take the short side, which an A-share account does not have, out of a picture and its legend."""
+    handles, labels = axes.get_legend_handles_labels()
+    if axes.get_legend() is None or not any("short" in label.lower() for label in labels):
+        return
+    for handle, label in zip(handles, labels, strict=True):
+        if "short" in label.lower():
+            handle.remove()
+    axes.legend(loc="best", frameon=True, framealpha=0.5)
+    axes.set_title(axes.get_title().replace("Long/short max", "Max"))
 
 
 def _png(figure: Any) -> bytes:
@@ -183,6 +217,7 @@ def _positions_sheet(frames: Inputs) -> Any:
         raise ValueError("the account never held a stock")
     figure = pyfolio.create_position_tear_sheet(frames.returns, frames.positions, return_fig=True)
     for axes in figure.axes:
+        _drop_shorts(axes)
         legend = axes.get_legend()
         if legend is not None and len(legend.get_texts()) > 6:  # the top ten run into the next title
             for text in legend.get_texts():
@@ -208,9 +243,7 @@ def _stress_sheet(frames: Inputs) -> Any:
     spans = overlapping(pd.DatetimeIndex(frames.returns.index))
     if not spans:
         raise ValueError("the run overlaps none of the A-share stress periods")
-    periods = OrderedDict(
-        (name, (pd.Timestamp(a, tz="UTC"), pd.Timestamp(b, tz="UTC"))) for name, a, b in spans
-    )
+    periods = OrderedDict((name, (pd.Timestamp(a, tz="UTC"), pd.Timestamp(b, tz="UTC"))) for name, a, b in spans)
     with pd.plotting.plot_params.use("x_compat", True):  # dates on every axis, not periods on some
         figure = pyfolio.create_interesting_times_tear_sheet(
             frames.returns, benchmark_rets=frames.benchmark, periods=periods, return_fig=True
@@ -237,6 +270,9 @@ def rolling_beta(returns: pd.Series, factor_returns: pd.Series, rolling_window: 
 class _Tables:
     """Takes the place of pyfolio's ``print_table`` and keeps the tables of the sheet at work."""
 
+    #: Of an account that is never short the one is empty and the other that of all positions.
+    NEEDLESS = ("Top 10 long positions of all time", "Top 10 short positions of all time")
+
     def __init__(self) -> None:
         self.found: list[tuple[str, pd.DataFrame]] = []
 
@@ -244,9 +280,17 @@ class _Tables:
         self, table: Any, name: str | None = None, float_format: Any = None, formatters: Any = None,
         header_rows: Any = None,
     ) -> None:  # fmt: skip
+        if name in self.NEEDLESS:
+            return
         frame = pd.DataFrame(table)
         write = float_format or "{:.2f}".format
-        text = frame.map(lambda x: write(x) if isinstance(x, float) else "" if x is None else str(x))
+
+        def cell(x: Any) -> str:
+            if isinstance(x, pd.Timestamp):
+                return "" if pd.isna(x) else str(x.date())
+            return write(x) if isinstance(x, float) else "" if x is None or x is pd.NaT else str(x)
+
+        text = frame.map(cell).rename(columns=lambda head: _account(str(head)))
         self.found.append((name or str(frame.columns.name or "Performance statistics"), text))
 
 
@@ -268,14 +312,18 @@ def _plotting(tables: _Tables) -> Iterator[str | None]:
     import pyfolio.timeseries
     import pyfolio.utils
 
-    def no_time_of_day(transactions: pd.DataFrame, ax: Any = None, **_: Any) -> None:
-        ax.remove()  # daily bars have none
+    def left_out(*_: Any, ax: Any = None, **__: Any) -> None:
+        """For pictures that say nothing here: an account on daily bars that is never short nor in debt."""
+        ax.remove()
 
+    useless = (
+        "plot_txn_time_hist", "plot_daily_turnover_hist", "plot_long_short_holdings", "plot_gross_leverage",
+    )  # fmt: skip
     before = matplotlib.get_backend(auto_select=False)
     plt.switch_backend("Agg")
     patches = (
         (pyfolio.utils, "print_table", tables),
-        (pyfolio.plotting, "plot_txn_time_hist", no_time_of_day),
+        *((pyfolio.plotting, name, left_out) for name in useless),
         (pyfolio.timeseries, "rolling_beta", rolling_beta),
     )
     kept = [(module, name, getattr(module, name)) for module, name, _ in patches]

@@ -10,17 +10,22 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from engine import pyfolio_sheets, tearsheet_charts, tearsheet_tables
+from engine import pyfolio_sheets, tearsheet_charts, tearsheet_tables, tearsheet_trading
 from engine.errors import DataError
 from engine.presentation import (
+    account_facts,
     benchmark_kind,
+    data_text,
     headline_rows,
+    is_synthetic,
+    known,
     number,
     percent,
     plugin_name,
@@ -33,6 +38,14 @@ from engine.tearsheet_tables import Table
 
 TEMPLATES = Path(__file__).parent / "templates"
 NAME = "tearsheet.html"
+
+#: Small print beside a label of the headline table; the console has no room for it.
+SMALL = dict.fromkeys(("Sharpe ratio", "Sortino ratio", "Information ratio"), "mean daily return, annualised")
+
+SYNTHETIC = (
+    "These data are made up: the embedded synthetic market has no real stock and no real history, so the A-share "
+    "stress periods are left out."
+)
 
 # Columns that a frame must have; a frame that is missing altogether is empty, but for those of NEEDED.
 COLUMNS = {
@@ -64,9 +77,7 @@ def load(run_folder: Path) -> RunFiles:
         If it is no complete run: a file or column is missing, or there is no session.
     """
     if not run_folder.is_dir():
-        raise DataError(
-            f"there is no run folder {run_folder}; give the path that scripts/backtest.py printed"
-        )
+        raise DataError(f"there is no run folder {run_folder}; give the path that scripts/backtest.py printed")
     result_path = run_folder / "result.json"
     if not result_path.is_file():
         raise DataError(f"{run_folder} has no result.json: the run is incomplete, run it again")
@@ -140,27 +151,34 @@ def render(run: RunFiles) -> str:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters["days"] = _unbroken_days
     return environment.get_template("tearsheet.html.j2").render(
         context(run), style=(TEMPLATES / "tearsheet.css").read_text(encoding="utf-8"), plotlyjs=get_plotlyjs()
     )
+
+
+def _unbroken_days(text: str) -> Any:
+    """The text, escaped, with its dates in spans that the style sheet does not break at a hyphen."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"\d{4}-\d\d-\d\d", r'<span class="day">\g<0></span>', str(escape(text))))
 
 
 def context(run: RunFiles) -> dict[str, Any]:
     """Everything the template shows."""
     result, frames = run.result, run.frames
     equity, fills, positions = frames["equity"], frames["fills"], frames["positions"]
-    names = dict(
-        zip(frames["symbols"]["symbol"].astype("str"), frames["symbols"]["name"].fillna(""), strict=True)
-    )
+    names = dict(zip(frames["symbols"]["symbol"].astype("str"), frames["symbols"]["name"].fillna(""), strict=True))
     parts = _Parts()
     made = parts.table
-    tables = tearsheet_tables
-    spans = pyfolio_sheets.overlapping(pd.DatetimeIndex(equity["date"].iloc[1:]))
+    tables, accounts = tearsheet_tables, tearsheet_trading
+    synthetic = is_synthetic(result)
+    spans = [] if synthetic else pyfolio_sheets.overlapping(pd.DatetimeIndex(equity["date"].iloc[1:]))
     trading = [
-        made("Fees and interest", lambda: tables.fees(result, fills, equity)),
-        made("Refusals by reason", lambda: tables.refusals(result, frames["refusals"], positions, fills)),
-        made("Corporate actions", lambda: tables.corporate(result, frames["corporate"])),
-        made("Decisions", lambda: tables.decisions(result, frames["decisions"])),
+        made("Fees and interest", lambda: accounts.fees(result, fills, equity)),
+        made("Refusals by reason", lambda: accounts.refusals(result, frames["refusals"], positions, fills)),
+        made("Corporate actions", lambda: accounts.corporate(result, frames["corporate"])),
+        made("Decisions", lambda: accounts.decisions(result, frames["decisions"])),
     ]
     by_period = [
         made("Returns by year", lambda: tables.yearly(equity)),
@@ -170,26 +188,28 @@ def context(run: RunFiles) -> dict[str, Any]:
         made("A-share stress periods", lambda: tables.stress(equity, spans)),
     ]
     stocks = [
-        made("Holdings", lambda: tables.holdings(equity, positions, names)),
+        made("Holdings", lambda: accounts.holdings(equity, positions, names)),
         *parts.tables(
-            "Contributors", lambda: tables.contributors(fills, frames["corporate"], equity, positions, names)
+            "Contributors", lambda: accounts.contributors(fills, frames["corporate"], equity, positions, names)
         ),
     ]
     facts = [
-        made("Coverage", lambda: tables.facts("Coverage of the data", result.get("coverage"))),
-        made("Rules in force", lambda: tables.facts("Rules in force", result.get("rules"))),
+        made("Data", lambda: accounts.data_facts(result)),
+        made("Fee rules in force", lambda: accounts.fee_rules(result.get("rules"))),
     ]
     matched = parts.tables(
         "Round trips",
-        lambda: tables.trips(round_trips(fills, frames["corporate"], equity["date"].to_numpy()), names),
+        lambda: accounts.trips(round_trips(fills, frames["corporate"], equity["date"].to_numpy()), names),
     )
     return {
         "leaks": bool(result.get("leaks")),
         "title": _title(result),
         "subtitle": _subtitle(result),
         "tiles": _tiles(result),
-        "headline": headline_rows(result),
+        "account": account_facts(result),
+        "headline": [(label, SMALL.get(label, ""), text) for label, text in headline_rows(result)],
         "warnings": [str(text) for text in result.get("warnings") or []],
+        "remarks": ([SYNTHETIC] if synthetic else []) + [str(text) for text in result.get("notes") or []],
         "charts": {
             "performance": tearsheet_charts.performance(equity, benchmark_kind(result.get("benchmark"))),
             "cash": tearsheet_charts.cash_share(equity, positions),
@@ -201,7 +221,7 @@ def context(run: RunFiles) -> dict[str, Any]:
         "round_trips": _only(matched),
         "facts": _only(facts),
         "config": run.config,
-        "sheets": _sheets(frames, names),
+        "sheets": _sheets(frames, names, stress=not synthetic),
         "notes": parts.notes,
     }  # fmt: skip
 
@@ -219,9 +239,7 @@ class _Parts:
         try:
             return make()
         except Exception as error:  # any: a table must never cost the whole report
-            self.notes.append(
-                f"{title}: not shown, {type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            )
+            self.notes.append(f"{title}: not shown, {type(error).__name__}: {' '.join(str(error).split())[:300]}")
             return []
 
 
@@ -237,15 +255,13 @@ def _title(result: Mapping[str, Any]) -> str:
 
 
 def _subtitle(result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    data = result.get("data")
-    fingerprint = data.get("fingerprint", "") if isinstance(data, Mapping) else str(data or "")
     pairs = [
         ("Span", f"{result.get('start', '')} to {result.get('end', '')}"),
         ("Run", str(result.get("id", ""))),
         ("Strategy", plugin_text(result.get("strategy"))),
         ("Signal", plugin_text(result.get("signal"))),
+        ("Data", data_text(result)),
         ("Huice", str(result.get("version", ""))),
-        ("Data", str(fingerprint)[:16]),
     ]
     return [(label, text) for label, text in pairs if text]
 
@@ -255,8 +271,13 @@ def _tiles(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     head = result.get("headline") or {}
     excess = head.get("excess_annual_return")
     dates = " to ".join(str(head.get(f"max_drawdown_{end}"))[:7] for end in ("peak", "trough"))
+    worth = f"{yuan(head.get('final_value'), 0)} yuan"
+    if known(result.get("cash")):
+        worth = f"{yuan(result['cash'], 0)} to {worth}"
+    turnover = head.get("turnover")
+    half = f", one-sided {number(turnover / 2, 1)}×" if known(turnover) else ""
     tiles = [
-        ("Annual return", percent(head.get("annual_return"), 1), f"{yuan(head.get('final_value'), 0)} yuan"),
+        ("Annual return", percent(head.get("annual_return"), 1), worth),
         ("Volatility", percent(head.get("volatility"), 1), "a year"),
         ("Sharpe", number(head.get("sharpe")), f"risk-free {risk_free_text(result.get('risk_free'))}"),
         (
@@ -264,7 +285,7 @@ def _tiles(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
             percent(head.get("max_drawdown"), 1),
             dates if head.get("max_drawdown_peak") else "never fell",
         ),
-        ("Turnover", f"{number(head.get('turnover'), 1)}×", "a year, two-sided"),
+        ("Turnover", f"{number(head.get('turnover'), 1)}×", f"a year, two-sided{half}"),
     ]
     if result.get("benchmark"):
         own = percent(head.get("benchmark_annual_return"), 1)
@@ -273,17 +294,17 @@ def _tiles(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
             (
                 "Excess a year",
                 percent(excess, 1, sign=True),
-                f"benchmark {own}, {benchmark_kind(result['benchmark'])}",
+                f"difference to the benchmark's {own}, {benchmark_kind(result['benchmark'])}",
             ),
         )
     return tiles
 
 
-def _sheets(frames: Mapping[str, pd.DataFrame], names: Mapping[str, str]) -> list[dict[str, Any]]:
+def _sheets(frames: Mapping[str, pd.DataFrame], names: Mapping[str, str], stress: bool) -> list[dict[str, Any]]:
     """pyfolio's sheets with their pictures as text; a failure of the adapter itself is a note as well."""
     try:
         frames_in = pyfolio_sheets.inputs(frames["equity"], frames["positions"], frames["fills"])
-        sheets = pyfolio_sheets.render(frames_in, dict(names))
+        sheets = pyfolio_sheets.render(frames_in, dict(names), stress=stress)
     except Exception as error:  # any: pyfolio is an appendix
         sheets = [pyfolio_sheets.Sheet("pyfolio", None, [], f"not drawn: {error}")]
     return [

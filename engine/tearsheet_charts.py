@@ -32,7 +32,7 @@ def _line(dates: list[str], y: np.ndarray, name: str, colour: str, axis: str, **
 def _axis(domain: tuple[float, float], title: str, form: str) -> dict[str, Any]:
     return {
         "domain": list(domain), "title": {"text": title, "font": {"size": 12}}, "tickformat": form,
-        "gridcolor": GRID, "zerolinecolor": "#c9ced5", "automargin": True, "fixedrange": True,
+        "gridcolor": GRID, "zerolinecolor": "#c9ced5", "automargin": True,
     }  # fmt: skip
 
 
@@ -93,12 +93,10 @@ def performance(equity: pd.DataFrame, kind: str) -> dict[str, Any]:
     level = benchmark / benchmark[0]
     data.append(_line(dates, level, f"Benchmark ({kind})", BENCHMARK, "y", hover="%{y:.3f}"))
     if price is not None and kind != "price":
-        data.append(
-            _line(dates, price / price[0], "Price index", PRICE, "y", hover="%{y:.3f}", line={"dash": "dot"})
-        )
+        data.append(_line(dates, price / price[0], "Price index", PRICE, "y", hover="%{y:.3f}", line={"dash": "dot"}))
     falls.append(_line(dates, drawdown_series(level), "Benchmark drawdown", BENCHMARK, "y2", hover="%{y:.1%}",
                        line={"width": 1}, showlegend=False))  # fmt: skip
-    extra = _line(dates, account / level - 1.0, "Excess (ratio of net values)", EXCESS, "y3",
+    extra = _line(dates, account / level - 1.0, "Excess (ratio of net values - 1)", EXCESS, "y3",
                   hover="%{y:.1%}", fill="tozeroy", fillcolor="rgba(42,127,115,0.15)")  # fmt: skip
     layout |= {
         "yaxis": _axis((0.52, 1), "Net value", ".2f"),
@@ -109,7 +107,11 @@ def performance(equity: pd.DataFrame, kind: str) -> dict[str, Any]:
 
 
 def cash_share(equity: pd.DataFrame, positions: pd.DataFrame) -> dict[str, Any]:
-    """Cash as a share of the account, and the number of stocks held, at each close."""
+    """Cash as a share of the account, and the number of stocks held, at each close.
+
+    The base day, all cash by definition, is left out where there is a session after it.
+    """
+    equity = equity.iloc[1:] if len(equity) > 1 else equity
     dates = _dates(equity)
     share = equity["cash"].to_numpy(dtype=float) / equity["value"].to_numpy(dtype=float)
     counts = positions.groupby("date").size().reindex(equity["date"]).fillna(0).to_numpy(dtype=float)
@@ -117,7 +119,7 @@ def cash_share(equity: pd.DataFrame, positions: pd.DataFrame) -> dict[str, Any]:
                  fillcolor="rgba(29,79,124,0.18)", line={"shape": "hv"})  # fmt: skip
     held = _line(dates, counts, "Stocks held (right)", BENCHMARK, "y2", hover="%{y:.0f}",
                  line={"width": 1.2, "shape": "hv"})  # fmt: skip
-    right = {"overlaying": "y", "side": "right", "rangemode": "tozero", "showgrid": False, "fixedrange": True,
+    right = {"overlaying": "y", "side": "right", "rangemode": "tozero", "showgrid": False,
              "tickmode": "auto", "nticks": 6, "tickformat": ".0f"}  # fmt: skip
     left = _axis((0, 1), "Cash / value", ".0%") | {"rangemode": "tozero"}
     margin = {"l": 56, "r": 44, "t": 8, "b": 28}

@@ -45,7 +45,7 @@ class Portfolio:
     def shares(self) -> dict[str, int]:
         """Shares held, by symbol."""
         broker = self._broker
-        return {broker.market.symbols[i]: int(broker.shares[i]) for i in broker.held}
+        return {broker.market.symbols[i]: broker.account.holdings[i] for i in broker.held}
 
     @property
     def weights(self) -> dict[str, float]:
@@ -53,7 +53,7 @@ class Portfolio:
         broker = self._broker
         t = broker.market.running.known
         return {
-            broker.market.symbols[i]: float(broker.shares[i] * broker.market.mark[t, i]) / self.value
+            broker.market.symbols[i]: float(broker.account.holdings[i] * broker.market.mark[t, i]) / self.value
             for i in broker.held
         }
 

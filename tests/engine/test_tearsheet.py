@@ -132,9 +132,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.links += [
-            value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")
-        ]
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
         self._skip = tag in ("script", "style")
 
     def handle_endtag(self, tag: str) -> None:
@@ -300,9 +298,7 @@ def test_a_run_that_never_traded_is_reported(copy: Path, kind: str) -> None:
     equity.assign(value=100_000.0, cash=100_000.0).to_parquet(copy / "equity.parquet")
     for name in ("fills", "positions", "refusals", "corporate", "decisions", "symbols"):
         frame = pd.read_parquet(copy / f"{name}.parquet").head(0)
-        (frame if kind == "typed" else pd.DataFrame({c: [] for c in frame})).to_parquet(
-            copy / f"{name}.parquet"
-        )
+        (frame if kind == "typed" else pd.DataFrame({c: [] for c in frame})).to_parquet(copy / f"{name}.parquet")
     edit(copy, refusals={})
     text = text_of(copy)
     assert "Every order traded in full." in text and "The account never fell." in text
@@ -320,9 +316,7 @@ def test_a_run_that_never_traded_is_reported(copy: Path, kind: str) -> None:
         (lambda f: pd.DataFrame({"date": []}).to_parquet(f / "equity.parquet"), "no column 'value'"),
     ],
 )
-def test_a_folder_that_is_no_run_is_one_sentence_and_leaves_nothing(
-    copy: Path, spoil: Any, sentence: str
-) -> None:
+def test_a_folder_that_is_no_run_is_one_sentence_and_leaves_nothing(copy: Path, spoil: Any, sentence: str) -> None:
     spoil(copy)
     with pytest.raises(DataError, match=sentence):
         write_tearsheet(copy)
@@ -330,9 +324,7 @@ def test_a_folder_that_is_no_run_is_one_sentence_and_leaves_nothing(
 
 
 def test_pyfolio_gets_every_position_and_the_value_of_every_day(run_folder: Path) -> None:
-    equity, positions, fills = (
-        pd.read_parquet(run_folder / f"{n}.parquet") for n in ("equity", "positions", "fills")
-    )
+    equity, positions, fills = (pd.read_parquet(run_folder / f"{n}.parquet") for n in ("equity", "positions", "fills"))
     frames = pyfolio_sheets.inputs(equity, positions, fills)
     assert set(frames.positions) == {A, B, C, "cash"}
     assert np.abs(frames.positions.sum(axis=1).to_numpy() - equity["value"].to_numpy()[1:]).max() < 1e-6
