@@ -153,6 +153,8 @@ def _risk_free(config: RunConfig, market: Market, t: np.ndarray) -> tuple[str, f
 
 
 def _result(config: RunConfig, done: Simulation, frames: Mapping[str, Any], identity: str) -> dict[str, Any]:
+    from feeds.synthetic_feed import is_spec
+
     broker, market, ledger = done.broker, done.market, done.broker.ledger
     t, value, _, interest = ledger.equity_arrays()
     dates = market.sessions[t]
@@ -166,7 +168,7 @@ def _result(config: RunConfig, done: Simulation, frames: Mapping[str, Any], iden
         "id": identity,
         "version": _version(),
         "data": {
-            "source": config.data if config.data.startswith("synthetic") else Path(config.data).name,
+            "source": config.data if is_spec(config.data) else f"folder {Path(config.data).name}",
             "fingerprint": market.fingerprint,
             "files": market.info.get("files", {}),
         },

@@ -230,8 +230,8 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         **notes: Any,
     ) -> Order:
         """Backtrader's entry for purchases; see ``Strategy.buy``."""
-        self._plain(exectype, oco, parent, trailamount, trailpercent, transmit)
-        return self._submit(owner, data, abs(size), price, plimit, exectype, valid, tradeid, notes)
+        linked = (oco, parent, transmit, trailamount, trailpercent)
+        return self._submit(owner, data, abs(size), price, plimit, exectype, valid, tradeid, linked, notes)
 
     def sell(
         self,
@@ -251,8 +251,8 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         **notes: Any,
     ) -> Order:
         """Backtrader's entry for sales; see ``Strategy.sell``."""
-        self._plain(exectype, oco, parent, trailamount, trailpercent, transmit)
-        return self._submit(owner, data, -abs(size), price, plimit, exectype, valid, tradeid, notes)
+        linked = (oco, parent, transmit, trailamount, trailpercent)
+        return self._submit(owner, data, -abs(size), price, plimit, exectype, valid, tradeid, linked, notes)
 
     def cancel(self, order: Order, bracket: bool = False) -> bool:
         """Cancel an order that can still trade; False if there is nothing left to cancel."""
@@ -335,16 +335,8 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
                 if target and rules.size_at == "fill":
                     order.target = target
                 made.append(order)
-        self.book.submitted.extend(made)
+        self.book.submit_basket(made)
         return made
-
-    def _plain(
-        self, exectype: int | None, oco: Any, parent: Any, trailamount: Any, trailpercent: Any, transmit: bool
-    ) -> None:
-        if exectype not in (None, Order.Market, Order.Limit):
-            raise RuleError(f"{Order.ExecTypes[exectype]} orders are not supported yet; use Market or Limit")
-        if oco is not None or parent is not None or trailamount or trailpercent or not transmit:
-            raise RuleError("bracket, OCO and trailing orders are not supported yet; use Market or Limit")
 
     def _stock(self, data: Any) -> int:
         i = getattr(data, "_i", None)
@@ -372,6 +364,7 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         exectype: int | None,
         valid: Any,
         tradeid: int,
+        linked: tuple[Any, Any, bool, float | None, float | None],
         notes: dict[str, Any],
     ) -> Order:
         i = self._stock(data)
@@ -383,16 +376,21 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         if price is not None and not price > 0:
             raise RuleError(f"{symbol}: a limit price of {price} yuan on {self._today()}; it must be above 0")
         kind = Order.Market if exectype is None else exectype
-        if kind == Order.Limit and price is None:
-            raise RuleError(f"{symbol}: a limit order on {self._today()} needs price=")
+        if kind == Order.Historical:
+            raise RuleError(f"{symbol}: historical orders are not supported; play them back as orders of a strategy")
+        if kind in (Order.Limit, Order.Stop, Order.StopLimit) and price is None:
+            raise RuleError(f"{symbol}: a {Order.ExecTypes[kind]} order on {self._today()} needs price=")
         moment = self.book.moment()
         close = float(market.mark[moment.known, i])
         until = self.book.valid_until(valid, moment.t)
         order = self._place(owner, data, i, shares, moment, close, kind, price, plimit, until, tradeid)
+        order.oco, order.parent, order.transmit, trailamount, trailpercent = linked
+        if kind in (Order.StopTrail, Order.StopTrailLimit):
+            order.trail(trailamount, trailpercent)
         for key, note in notes.items():
             order.info[key] = note
-        if not self.book.refused_at_once(order, moment.t):
-            self.book.submitted.append(order)
+        self.book.links.join(order, order.oco)
+        self.book.submit(order, moment.t)
         return order
 
     def _place(self, *described: Any, **more: Any) -> Order:

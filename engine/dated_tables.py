@@ -72,9 +72,7 @@ class Row:
         if not rate.is_finite() or rate < 0:
             raise self.error(f"{column} {text} is negative or not finite; write a fraction such as 0.001")
         if rate > largest:
-            raise self.error(
-                f"{column} {text} looks like a percentage; write it as a fraction (10 % is 0.10)"
-            )
+            raise self.error(f"{column} {text} looks like a percentage; write it as a fraction (10 % is 0.10)")
         return rate
 
     def integer(self, column: str, smallest: int) -> int:
@@ -129,9 +127,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
             reader = csv.reader(file)
             header = next(reader, [])
             if header != list(columns):
-                raise DataError(
-                    f"{path.name}: the header must be {','.join(columns)}, not {','.join(header)}"
-                )
+                raise DataError(f"{path.name}: the header must be {','.join(columns)}, not {','.join(header)}")
             return [_row(path.name, reader.line_num, columns, cells) for cells in reader if cells]
     except OSError as error:
         raise DataError(f"the rule table '{path.name}' cannot be read: {error.strerror}") from error
@@ -195,10 +191,6 @@ def check_series(
                     f"overlaps line {before.line} for {name} on {day_text(max(after.first, before.first))}"
                 )
             if after.first > before.last + 1 and after.first > gaps_until:
-                raise after.error(
-                    f"no row says what holds for {name} from {day_text(before.last + 1)} on until here"
-                )
+                raise after.error(f"no row says what holds for {name} from {day_text(before.last + 1)} on until here")
         if members[-1].last < OPEN_END:
-            raise members[-1].error(
-                f"nothing follows for {name}; leave 'to' blank or add the rule that came next"
-            )
+            raise members[-1].error(f"nothing follows for {name}; leave 'to' blank or add the rule that came next")

@@ -78,9 +78,7 @@ def read_fees(path: Path = TABLES / "fees.csv") -> tuple[FeeRow, ...]:
 def _fee_row(row: Row) -> FeeRow:
     kind = row.choice("kind", KINDS)[0]
     if row["board"]:
-        raise row.error(
-            f"board '{row['board']}' must be blank; fees depend on the exchange, not on the board"
-        )
+        raise row.error(f"board '{row['board']}' must be blank; fees depend on the exchange, not on the board")
     scaled = row.fraction("rate", _HIGHEST_RATE) * SCALE
     if scaled != int(scaled):
         raise row.error(f"rate {row['rate']} is finer than 0.000000001")
@@ -91,9 +89,7 @@ def _fee_row(row: Row) -> FeeRow:
     if minimum != int(minimum):
         raise row.error(f"minimum {row['minimum']} is no whole number of fen; it is in yuan per order")
     if minimum and kind != "transfer_fee":
-        raise row.error(
-            "only a transfer_fee row can have a minimum; that of the commission is an option of the run"
-        )
+        raise row.error("only a transfer_fee row can have a minimum; that of the commission is an option of the run")
     if row["inside"] not in ("", "commission"):
         raise row.error(f"inside '{row['inside']}' must be blank or 'commission'")
     on_value, per_share = (int(scaled), 0) if base == "value" else (0, int(scaled) * 100)

@@ -74,9 +74,7 @@ def _changes() -> list[int]:
 
 def _check_rate(name: str, rate: Any) -> None:
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not rate >= 0:
-        raise ConfigError(
-            f"fee option '{name}' is {rate!r}; it is a fraction of the traded value, not negative"
-        )
+        raise ConfigError(f"fee option '{name}' is {rate!r}; it is a fraction of the traded value, not negative")
     if rate > _HIGHEST_COMMISSION:
         raise ConfigError(
             f"fee option '{name}' is {rate:g}, that is {rate * 100:g} % of the traded value; "
@@ -182,9 +180,7 @@ class DayFees:
         self._commission = _scaled(commission, SCALE)
         self._minimum = _scaled(minimum, 100)
         self.rows = rows
-        self._rates = {
-            exchange: tuple(self._side(exchange, side) for side in SIDES) for exchange in EXCHANGES
-        }
+        self._rates = {exchange: tuple(self._side(exchange, side) for side in SIDES) for exchange in EXCHANGES}
 
     def _side(self, exchange: str, side: str) -> tuple[int, int, int, int, tuple[tuple[int, int], ...]]:
         # Stamp duty on value; transfer fee on value, per share, minimum; the others one by one.

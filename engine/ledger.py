@@ -260,6 +260,7 @@ class Ledger:
                 "wanted": np.array([row.wanted for row in rows], dtype=np.int64),
                 "done": np.array([row.done for row in rows], dtype=np.int64),
                 "reason": np.array([row.reason for row in rows], dtype=object),
+                "price": np.array([self.market.mark[row.t, row.i] for row in rows], dtype=np.float64),
                 "days": np.array([row.days for row in rows], dtype=np.int64),
                 "outcome": np.array([row.outcome for row in rows], dtype=object),
             }

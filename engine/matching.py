@@ -24,6 +24,7 @@ LOT = "LOT"
 CASH = "CASH"
 VOLUME_CAP = "VOLUME_CAP"
 OVERSELL = "OVERSELL"
+PARENT = "PARENT"
 
 REASONS = {
     SUSPENDED: "the stock did not trade that session",
@@ -37,6 +38,7 @@ REASONS = {
     CASH: "the account's cash does not cover it",
     VOLUME_CAP: "the participation cap of the slippage model",
     OVERSELL: "more than the account holds; short selling is not modelled",
+    PARENT: "the bracket's main order did not come about",
 }
 """Every reason of a refusal, in words."""
 
@@ -122,6 +124,52 @@ def limit_price(bars: Bars, k: int, is_buy: bool, limit: float, limits: bool) ->
     if limit <= opened:
         return opened, ""
     return (limit, "") if limit <= high else (0.0, NOT_REACHED)
+
+
+def at_price(bars: Bars, k: int, is_buy: bool, price: float, limits: bool) -> tuple[float, str]:
+    """``price`` for an order that trades on the spot, or the limit that keeps it from doing so."""
+    if limits:
+        if is_buy and price >= bars.up[k]:
+            return 0.0, LIMIT_UP
+        if not is_buy and price <= bars.down[k]:
+            return 0.0, LIMIT_DOWN
+    return price, ""
+
+
+def stop_price(bars: Bars, k: int, is_buy: bool, trigger: float, limits: bool) -> tuple[float, str]:
+    """Price of a stop order: the open if it gaps through the trigger, else the trigger once touched."""
+    if not bars.traded[k]:
+        return 0.0, SUSPENDED
+    opened = bars.open[k]
+    if opened >= trigger if is_buy else opened <= trigger:
+        return at_price(bars, k, is_buy, opened, limits)
+    if bars.high[k] >= trigger if is_buy else bars.low[k] <= trigger:
+        return at_price(bars, k, is_buy, trigger, limits)
+    return 0.0, NOT_REACHED
+
+
+def stop_limit_price(
+    bars: Bars, k: int, is_buy: bool, trigger: float, limit: float, limits: bool
+) -> tuple[float, str, bool]:
+    """Price of a stop-limit order within the bar that triggers it, and whether it is triggered.
+
+    After a touch within the day only what the daily bar proves is filled, as Backtrader's own broker
+    judges it: at the trigger when the limit allows it, or at the limit when the close lies beyond it.
+    """
+    if not bars.traded[k]:
+        return 0.0, SUSPENDED, False
+    opened, close = bars.open[k], bars.close[k]
+    if opened >= trigger if is_buy else opened <= trigger:
+        return *limit_price(bars, k, is_buy, limit, limits), True
+    if not (bars.high[k] >= trigger if is_buy else bars.low[k] <= trigger):
+        return 0.0, NOT_REACHED, False
+    if limit >= trigger if is_buy else limit <= trigger:
+        return *at_price(bars, k, is_buy, trigger, limits), True
+    if is_buy and opened > close and limit >= close:
+        return *at_price(bars, k, is_buy, limit, limits), True
+    if not is_buy and opened <= close and limit <= close:
+        return *at_price(bars, k, is_buy, limit, limits), True
+    return 0.0, NOT_REACHED, True
 
 
 def inside(bars: Bars, k: int, is_buy: bool, price: float, limit: float | None, limits: bool) -> float:

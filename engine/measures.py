@@ -265,9 +265,7 @@ def headline(
     day, value = _days(dates), np.asarray(value, dtype=float)
     size = value.size
     if day.shape != value.shape or size == 0:
-        raise ValueError(
-            f"dates {day.shape} and value {value.shape} must have one and the same length above 0"
-        )
+        raise ValueError(f"dates {day.shape} and value {value.shape} must have one and the same length above 0")
     span, per_year = years(day), sessions_per_year(day)
     pace = per_year or math.nan
     returns = simple_returns(value)
@@ -288,9 +286,7 @@ def headline(
         "total_return": _number(value[-1] / value[0] - 1.0),
         "annual_return": growth,
         "benchmark_annual_return": market_growth,
-        "benchmark_price_annual_return": None
-        if price is None
-        else annual_return(simple_returns(price), pace),
+        "benchmark_price_annual_return": None if price is None else annual_return(simple_returns(price), pace),
         "excess_annual_return": None if growth is None or market_growth is None else growth - market_growth,
         "excess_total_return": None if ratio is None else _number(ratio[-1] - 1.0),
         "excess_max_drawdown": None if ratio is None else max_drawdown(ratio).depth,
@@ -298,9 +294,7 @@ def headline(
         "sharpe": sharpe(returns, rate, pace),
         "sortino": sortino(returns, rate, pace),
         "calmar": calmar(returns, pace) if returns.size else None,
-        "information_ratio": None
-        if market_returns is None
-        else information_ratio(returns, market_returns, pace),
+        "information_ratio": None if market_returns is None else information_ratio(returns, market_returns, pace),
         "tracking_error": None if market_returns is None else tracking_error(returns, market_returns, pace),
         "max_drawdown": fall.depth,
         "max_drawdown_peak": str(day[fall.peak]) if fell else None,

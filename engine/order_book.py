@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backtrader.utils.date import date2num
@@ -10,6 +11,7 @@ from backtrader.utils.date import date2num
 from engine import matching
 from engine.account import Account
 from engine.errors import RuleError
+from engine.linked_orders import Links
 from engine.orders import Created, Order, OrderNotice, Trade
 from engine.rules import LotRule, Rules, legal_buy, legal_sell, lot_rule
 from engine.slippage import NoSlippage
@@ -26,6 +28,8 @@ class Moment(NamedTuple):
     date: float
     bar: int
 
+
+_TRAILING = (Order.StopTrail, Order.StopTrailLimit)
 
 _NONE: list[Trade] = []
 """No trades to tell of; shared, never changed."""
@@ -54,6 +58,8 @@ class OrderBook:
         self.pending: list[Order] = []
         self.notices: list[tuple[OrderNotice, list[Trade]]] = []
         self._lots: dict[str, tuple[int, LotRule]] = {}
+        self.links = Links()
+        self._trying: tuple[deque[Order], list[Order]] | None = None  # to come and to keep, while matching
         self._sales_wait = False  # a sale that will be tried again was blocked on this session
 
     @property
@@ -95,16 +101,29 @@ class OrderBook:
         valid: float | None = None,
         tradeid: int = 0,
     ) -> Order:
-        """Make an order and enter it; its submission is noticed, taking it in is the caller's."""
+        """Make an order and give it its number; :meth:`submit` sends it."""
         created = Created(moment.date, shares, price if price else close, plimit, close)
         order = Order(len(self.orders) + 1, owner, data, i, shares, kind, price, plimit, valid, tradeid, created)
         if valid == 0.0:
             order.day, order.valid = True, moment.date
         order.plen = moment.bar
-        order.status = Order.Submitted
         self.orders.append(order)
-        self.notices.append((order.clone(), _NONE))
         return order
+
+    def submit(self, order: Order, t: int) -> None:
+        """Send an order on its way, with those that waited for it to be transmitted."""
+        for sent in self.links.enter(order):
+            sent.status = Order.Submitted
+            self.notices.append((sent.clone(), _NONE))
+            if sent.parent is not None or not self.refused_at_once(sent, t):
+                self.submitted.append(sent)
+
+    def submit_basket(self, orders: list[Order]) -> None:
+        """Send the orders of a basket; what can never trade is found when they are tried."""
+        for order in orders:
+            order.status = Order.Submitted
+            self.notices.append((order.clone(), _NONE))
+        self.submitted.extend(orders)
 
     def valid_until(self, valid: Any, t: int) -> float | None:
         """Backtrader's ``valid`` as a float date; 0.0 for a day order (the first session it can trade)."""
@@ -155,6 +174,11 @@ class OrderBook:
         submitted, self.submitted = self.submitted, []
         cash = self.account.cash
         for order in submitted:
+            if self.links.is_orphan(order):
+                order.reason = matching.PARENT
+                self.ledger.refuse(t, order, order.wanted, 0, matching.PARENT, "dropped")
+                self.end(order, Order.Rejected, "dropped")
+                continue
             if self.rules.check_submitted:
                 value = abs(order.created.size) * order.created.price * 100.0
                 fees = self._day_fees(t).charge(self.market.exchanges[order.i], order.isbuy(), value, order.remaining)
@@ -170,11 +194,6 @@ class OrderBook:
         """Try every pending order on session ``t``, sales first where the rules say so."""
         market, rules = self.market, self.rules
         now = float(market.day_numbers[t])
-        for order in [
-            order for order in self.pending if order.valid is not None and now > order.valid and not order.day
-        ]:
-            self.pending.remove(order)
-            self._expire(order, t)
         orders = self.pending
         if rules.sells_first:
             orders = [order for order in orders if order.size < 0] + [order for order in orders if order.size > 0]
@@ -182,32 +201,67 @@ class OrderBook:
         place = {i: k for k, i in enumerate(stocks)}
         bars = matching.bars_of(market, t, stocks)
         day_fees = self._day_fees(t)
-        at_close = self.fill != "next_open"
         self._sales_wait = False
-        for order in orders:
-            k = place[order.i]
-            is_buy = order.size > 0
-            if order.exectype == Order.Limit:
-                price, reason = matching.limit_price(bars, k, is_buy, order.created.price, rules.price_limits)
-            else:
-                price, reason = matching.market_price(bars, k, is_buy, at_close, rules.price_limits)
-            if reason:
-                if reason == matching.SUSPENDED and not market.listed[t, order.i]:
-                    left = bool(market.age[t, order.i])
-                    self.reject(order, t, order.remaining, matching.DELISTED if left else matching.NOT_LISTED)
-                else:
-                    self._blocked(order, t, order.remaining, reason)
+        self.links.activate()
+        to_come, kept = self._trying = deque(orders), []
+        while to_come:
+            order = to_come.popleft()
+            if self._is_over(order, now):
+                self._expire(order, t)
                 continue
-            if order.target is not None and not self._resized(order, price):
-                self.end(order, Order.Canceled, "done")
-            elif is_buy:
-                self._fill_buy(order, t, bars, k, price, day_fees)
-            else:
-                self._fill_sale(order, t, bars, k, price, day_fees)
-        self.pending = [order for order in self.pending if order.alive()]
-        for order in [order for order in self.pending if order.day]:
+            if not order.waits:
+                self._try(order, t, bars, place[order.i], day_fees)
+                if not order.alive():
+                    continue
+            kept.append(order)
+        self._trying = None
+        self.pending = kept
+        for order in [order for order in kept if order.day]:
             self.pending.remove(order)
             self._expire(order, t)
+
+    def _is_over(self, order: Order, now: float) -> bool:
+        """Whether the order's ``valid`` has passed; Backtrader's own market orders know no end."""
+        if order.valid is None or order.day or now <= order.valid:
+            return False
+        return not (self.rules.check_submitted and order.exectype == Order.Market)
+
+    def _try(self, order: Order, t: int, bars: matching.Bars, k: int, day_fees: Any) -> None:
+        """Fill an order at this bar, or note why not."""
+        price, reason = self._price(order, bars, k)
+        if reason:
+            if reason == matching.SUSPENDED and not self.market.listed[t, order.i]:
+                left = bool(self.market.age[t, order.i])
+                self.reject(order, t, order.remaining, matching.DELISTED if left else matching.NOT_LISTED)
+            else:
+                self._blocked(order, t, order.remaining, reason)
+        elif order.target is not None and not self._resized(order, price):
+            self.end(order, Order.Canceled, "done")
+        elif order.size > 0:
+            self._fill_buy(order, t, bars, k, price, day_fees)
+        else:
+            self._fill_sale(order, t, bars, k, price, day_fees)
+        if order.exectype in _TRAILING and order.alive() and not order.triggered and bars.traded[k]:
+            order.trailadjust(bars.close[k])
+
+    def _price(self, order: Order, bars: matching.Bars, k: int) -> tuple[float, str]:
+        """Price at which the order's kind trades within the bar, or the reason why it does not."""
+        kind, is_buy, limits = order.exectype, order.size > 0, self.rules.price_limits
+        created = order.created
+        if kind == Order.Market:
+            return matching.market_price(bars, k, is_buy, self.fill != "next_open", limits)
+        if kind == Order.Limit:
+            return matching.limit_price(bars, k, is_buy, created.price, limits)
+        if kind == Order.Close:
+            return matching.market_price(bars, k, is_buy, True, limits)
+        if kind in (Order.Stop, Order.StopTrail):
+            return matching.stop_price(bars, k, is_buy, created.price, limits)
+        if order.triggered:
+            return matching.limit_price(bars, k, is_buy, created.pricelimit, limits)
+        price, reason, order.triggered = matching.stop_limit_price(
+            bars, k, is_buy, created.price, created.pricelimit, limits
+        )
+        return price, reason
 
     def _day_fees(self, t: int) -> Any:
         return self.fees.on(self.market.sessions[t])
@@ -304,6 +358,8 @@ class OrderBook:
             if order.status == Order.Completed:
                 order.refusal.outcome, order.refusal, order.reason = "done", None, ""
         self._notice(order, trades)
+        if self.links.used:
+            self._unlink(order)
 
     def lot(self, i: int, t: int) -> LotRule:
         """The lot rule of a stock's board on session ``t``."""
@@ -330,6 +386,31 @@ class OrderBook:
         if order.refusal is not None:
             order.refusal.outcome, order.refusal = outcome, None
         self._notice(order)
+        if self.links.used:
+            self._unlink(order)
+
+    def _unlink(self, order: Order) -> None:
+        """Cancel what ends with an order that has traded or ended."""
+        rivals = self.links.rivals(order)
+        if rivals:
+            to_come, kept = self._trying or (deque(self.pending), [])
+            for other in [*reversed(kept), *reversed(to_come)]:
+                if other.ref in rivals and other is not order and other.alive():
+                    self._void(other)
+        void = self.links.filled(order) if order.status == Order.Completed else []
+        if not order.alive() and order.status != Order.Completed:
+            void = self.links.ended(order)
+        for other in void:
+            if other.status in (Order.Accepted, Order.Partial):  # one not yet taken in is found to be an orphan
+                self._void(other)
+
+    def _void(self, order: Order) -> None:
+        """Cancel an order because of another one."""
+        self.remove(order)
+        for queue in self._trying or ():
+            if order in queue:
+                queue.remove(order)
+        self.end(order, Order.Canceled, "cancelled")
 
     def reject(self, order: Order, t: int, wanted: int, reason: str) -> None:
         """Refuse an order for good."""

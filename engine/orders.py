@@ -68,7 +68,9 @@ class Created:
     def __init__(self, dt: float, size: float, price: float, pricelimit: float | None, pclose: float) -> None:
         self.dt, self.size, self.price, self.pclose = dt, size, price, pclose
         self.pricelimit = self.plimit = pricelimit if pricelimit else price
-        self.remsize, self.trailamount, self.trailpercent = 0, None, None
+        self.remsize = 0
+        self.trailamount: float | None = None
+        self.trailpercent: float | None = None
 
 
 class Executed:
@@ -214,10 +216,6 @@ class _Answers:
         """Whether it can still trade."""
         return self.status <= _Base.Partial
 
-    def active(self) -> bool:
-        """Whether it waits for no parent."""
-        return True
-
     def getstatusname(self, status: int | None = None) -> str:
         """``"Completed"`` and so on."""
         return _Base.Status[self.status if status is None else status]  # type: ignore[no-any-return]
@@ -276,9 +274,9 @@ class Order(_Answers):
 
     __slots__ = (
         "_info", "_unfilled", "basket", "broker", "charged", "comminfo", "created", "data", "day", "exectype",
-        "executed", "i", "oco", "ordtype", "owner", "parent", "plen", "position", "price", "pricelimit",
-        "reason", "ref", "refusal", "size", "status", "target", "tradeid", "trailamount", "trailpercent",
-        "transmit", "triggered", "valid", "wanted",
+        "executed", "i", "limit_offset", "oco", "ordtype", "owner", "parent", "plen", "position", "price",
+        "pricelimit", "reason", "ref", "refusal", "size", "status", "target", "tradeid", "trailamount",
+        "trailpercent", "transmit", "triggered", "valid", "waits", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -301,8 +299,12 @@ class Order(_Answers):
         self.ordtype = _Base.Buy if size > 0 else _Base.Sell
         self.status = _Base.Created
         self.wanted = int(abs(size))
-        self.broker = self.comminfo = self.oco = self.parent = self.trailamount = self.trailpercent = None
+        self.broker = self.comminfo = self.oco = self.parent = None
+        self.trailamount: float | None = None
+        self.trailpercent: float | None = None
         self.transmit, self.triggered, self.position, self.plen = True, False, 0, 0
+        self.waits = False  # for its parent, or for the order that transmits it
+        self.limit_offset = 0.0
         self._info: AutoOrderedDict | None = None
         self._unfilled: Executed | None = None
         self.charged: tuple[Any, Any, Any, Any] = (0, 0, 0, 0)
@@ -327,6 +329,30 @@ class Order(_Answers):
     def addcomminfo(self, comminfo: Any) -> None:
         """Keep the commission scheme with the order."""
         self.comminfo = comminfo
+
+    def active(self) -> bool:
+        """Whether it may be tried: a child of a bracket waits for its parent."""
+        return not self.waits
+
+    def trail(self, amount: float | None, percent: float | None) -> None:
+        """Make a trailing stop of the order: its trigger follows the close at ``amount`` yuan or ``percent``."""
+        created = self.created
+        self.trailamount = created.trailamount = amount
+        self.trailpercent = created.trailpercent = percent
+        start = created.price
+        self.limit_offset = start - created.pricelimit
+        created.price = float("inf") if self.isbuy() else float("-inf")
+        self.trailadjust(start)
+
+    def trailadjust(self, price: float) -> None:
+        """Move the trigger after ``price``, towards it only."""
+        created = self.created
+        gap = self.trailamount or (price * self.trailpercent if self.trailpercent else 0.0)
+        trigger = price + gap if self.isbuy() else price - gap
+        if trigger < created.price if self.isbuy() else trigger > created.price:
+            created.price = trigger
+            if self.exectype == _Base.StopTrailLimit:
+                created.pricelimit = trigger - self.limit_offset
 
     def clone(self) -> OrderNotice:
         """The order as it stands now, for a notification.

@@ -126,7 +126,7 @@ def data_text(result: Mapping[str, Any]) -> str:
 
 
 def account_facts(result: Mapping[str, Any]) -> list[str]:
-    """Starting cash, rebalance rule, fill, costs and cash rate, one short text each; what is missing is left out."""
+    """Cash, rebalance rule, fill, costs and cash rate, a short text each; none for what is missing or a rate of 0."""
     rate = result.get("cash_rate")
     facts = [
         f"Cash {yuan(result['cash'], 0)} yuan" if known(result.get("cash")) else "",
@@ -134,7 +134,7 @@ def account_facts(result: Mapping[str, Any]) -> list[str]:
         f"Fill {str(result['fill']).replace('_', ' ')}" if result.get("fill") else "",
         str(result.get("fees_text") or ""),
         str(result.get("slippage_text") or ""),
-        f"Cash earns {percent(rate)} a year" if known(rate) else "",
+        f"Cash earns {percent(rate)} a year" if known(rate) and rate else "",
     ]
     return [text for text in facts if text]
 

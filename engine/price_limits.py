@@ -71,9 +71,7 @@ def read_price_limits(path: Path = TABLES / "price_limits.csv") -> tuple[LimitRo
             dates = max(one.row.first, other.row.first) <= min(one.row.last, other.row.last)
             days = max(one.first_day, other.first_day) <= min(one.last_day, other.last_day)
             if dates and days and set(keys(one.row)) & set(keys(other.row)):
-                raise other.row.error(
-                    f"overlaps line {one.row.line}: same board, state, day and listing date"
-                )
+                raise other.row.error(f"overlaps line {one.row.line}: same board, state, day and listing date")
     return tuple(found)
 
 
@@ -82,16 +80,12 @@ def _row(row: Row) -> LimitRow:
     first = row.integer("first_day", 1) if row["first_day"] else 1
     last = row.integer("last_day", first) if row["last_day"] else OPEN_END
     if (kind == "listing") != bool(row["last_day"]):
-        raise row.error(
-            "first_day and last_day belong to a listing row, which needs them; a daily row has neither"
-        )
+        raise row.error("first_day and last_day belong to a listing row, which needs them; a daily row has neither")
     rates = []
     for side in ("up", "down"):
         points = row.fraction(side, Decimal(1)) * _ONE if row[side] else Decimal(_NONE)
         if points != int(points) or not points:
-            raise row.error(
-                f"{side} {row[side]} is not a whole number of basis points above 0; blank means no limit"
-            )
+            raise row.error(f"{side} {row[side]} is not a whole number of basis points above 0; blank means no limit")
         rates.append(int(points))
     boards = row.choice("boards", BOARDS, several=True)
     return LimitRow(row, kind, boards, row.choice("state", STATES, several=True), first, last, *rates)
@@ -157,9 +151,7 @@ def price_limits(
     return up, down
 
 
-def _limits(
-    reference: np.ndarray, up_rate: np.ndarray, down_rate: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _limits(reference: np.ndarray, up_rate: np.ndarray, down_rate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     up = reference * (_ONE + up_rate)
     up += _ONE // 2
     up //= _ONE

@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from engine.presentation import MISSING
+
 DPI = 90
 
 #: Times of stress in the A-share market (first and last day, both included).
@@ -193,7 +195,8 @@ def _drop_shorts(axes: Any) -> None:
     for handle, label in zip(handles, labels, strict=True):
         if "short" in label.lower():
             handle.remove()
-    axes.legend(loc="best", frameon=True, framealpha=0.5)
+    for text in axes.legend(loc="best", frameon=True, framealpha=0.5).get_texts():
+        text.set_text(text.get_text().replace("_long", "").capitalize())
     axes.set_title(axes.get_title().replace("Long/short max", "Max"))
 
 
@@ -286,9 +289,11 @@ class _Tables:
         write = float_format or "{:.2f}".format
 
         def cell(x: Any) -> str:
+            if x is None or x is pd.NaT or (isinstance(x, float) and np.isnan(x)):
+                return MISSING
             if isinstance(x, pd.Timestamp):
-                return "" if pd.isna(x) else str(x.date())
-            return write(x) if isinstance(x, float) else "" if x is None or x is pd.NaT else str(x)
+                return str(x.date())
+            return write(x) if isinstance(x, float) else str(x)
 
         text = frame.map(cell).rename(columns=lambda head: _account(str(head)))
         self.found.append((name or str(frame.columns.name or "Performance statistics"), text))

@@ -94,16 +94,12 @@ class _Book:
             part = take / shares
             cost, paid, dividends = lot.take(take)
             self.last[symbol] = len(self.closed)
-            self.closed.append(
-                [symbol, lot.start, session, take, cost, yuan * part, dividends, paid + fees * part]
-            )
+            self.closed.append([symbol, lot.start, session, take, cost, yuan * part, dividends, paid + fees * part])
             left -= take
             used += lot.shares == 0
         del lots[:used]
         if left:
-            raise AccountError(
-                f"the fills sell {left} shares of {symbol} more than they and corporate.parquet hold"
-            )
+            raise AccountError(f"the fills sell {left} shares of {symbol} more than they and corporate.parquet hold")
 
     def corporate(self, session: int, symbol: str, kind: str, change: int, cash: float) -> None:
         lots = self.lots.get(symbol, [])

@@ -17,9 +17,7 @@ _WORDS = {
 _FORM = re.compile(r"([1-9]\d{0,3})?(d$|w|m)(s?)", re.ASCII)
 _UNITS: dict[str, Literal["session", "week", "month"]] = {"d": "session", "w": "week", "m": "month"}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_EXAMPLES = (
-    "1D or daily, 20D, 1W or weekly, 2W, 1M or monthly, 3M (last days of quarters), 3MS (first days), 1WS"
-)
+_EXAMPLES = "1D or daily, 20D, 1W or weekly, 2W, 1M or monthly, 3M (last days of quarters), 3MS (first days), 1WS"
 
 # Days from Monday 1990-01-01, which n-week periods are counted from, to 1970-01-01.
 _WEEK_EPOCH = 7305
@@ -70,9 +68,7 @@ class Schedule:
         'last trading day of Mar, Jun, Sep and Dec'
         """
         if isinstance(anchor, bool) or not isinstance(anchor, int) or not 1 <= anchor <= 12:
-            raise ConfigError(
-                f"option 'anchor' is {anchor!r}; it is the month in which a period ends, 1 to 12"
-            )
+            raise ConfigError(f"option 'anchor' is {anchor!r}; it is the month in which a period ends, 1 to 12")
         word = str(text).strip().lower()
         match = _FORM.fullmatch(_WORDS.get(word, word))
         if match is None:
@@ -80,9 +76,7 @@ class Schedule:
         count, unit, start = match.groups()
         n = int(count or 1)
         if unit == "m" and 12 % n:
-            raise ConfigError(
-                f"option 'rebalance' is '{text}'; write 1M, 2M, 3M, 4M, 6M or 12M, which divide a year"
-            )
+            raise ConfigError(f"option 'rebalance' is '{text}'; write 1M, 2M, 3M, 4M, 6M or 12M, which divide a year")
         return cls(_UNITS[unit], n, "start" if start else "end", anchor)
 
     def decisions(self, calendar: np.ndarray, first: int, last: int) -> np.ndarray:

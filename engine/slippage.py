@@ -115,9 +115,7 @@ class Ticks:
     def __post_init__(self) -> None:
         _check("ticks", self.ticks, "a number of price steps of 0.01 yuan")
         if self.ticks != int(self.ticks):
-            raise ConfigError(
-                f"slippage option 'ticks' is {self.ticks!r}; it is a whole number of price steps"
-            )
+            raise ConfigError(f"slippage option 'ticks' is {self.ticks!r}; it is a whole number of price steps")
 
     def max_shares(self, volume: float) -> int | None:
         return None

@@ -82,7 +82,10 @@ def refusals(
         counts = [number(int((part["fate"] == fate).sum()), 0) for fate in ("later", "cut", "never")]
         rows.append((len(part), [str(reason), *counts, number(part["missing"].sum(), 0), yuan(amount, 0)]))
     rows.sort(key=lambda row: (-row[0], row[1]))
-    note = "Cut: the order went on with fewer shares. Shares and yuan are those that never traded."
+    note = (
+        "Cut: the order went on with fewer shares. Shares and yuan are those that never traded; of an order that was "
+        "held up for several reasons they stand under the last."
+    )
     if unpriced:
         note += f" {unpriced:,} refusals have no price in the run folder and count 0 yuan."
     head = ["Reason", "Delayed, filled later", "Cut", "Not filled", "Shares lost", "Yuan lost"]
@@ -255,7 +258,7 @@ def data_facts(result: Mapping[str, Any]) -> Table | None:
 RULE_COLUMNS = (
     "kind", "exchange", "board", "side", "rate", "base", "minimum", "inside", "from", "to", "confidence", "source",
 )  # fmt: skip
-_BLANK = {"exchange": "all", "board": "all", "side": "both", "from": "start", "to": "today"}
+_BLANK = {"exchange": "all", "board": "all", "side": "both", "from": "–", "to": "–"}
 
 
 def fee_rules(rows: Any) -> Table | None:

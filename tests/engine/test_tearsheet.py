@@ -18,8 +18,7 @@ import pytest
 from engine import measures, pyfolio_sheets
 from engine.errors import DataError
 from engine.presentation import headline_rows
-from engine.tearsheet import write_tearsheet
-from engine.tearsheet_tables import heat, refusal_yuan, stress
+from engine.tearsheet import SMALL, context, load, write_tearsheet
 
 HOSTILE = '<script>alert("x")</script>'
 PICTURE = '<img class="sheet" '
@@ -42,50 +41,32 @@ def make_run(folder: Path, benchmark: bool = True, sessions: int = 340) -> Path:
             if t and side:
                 shares = 1000 if side == "buy" else int(held[k])
                 order += 1
-                fills.append(
-                    (
-                        order,
-                        day,
-                        symbol,
-                        side,
-                        shares,
-                        price[t, k],
-                        5.0,
-                        side == "sell" and 20.0,
-                        0.4,
-                        0.0,
-                        3.0,
-                    )
-                )
+                tax = 20.0 * (side == "sell")
+                fills.append((order, day, symbol, side, shares, price[t, k], 5.0, tax, 0.4, 0.0, 3.0))
                 held[k] += shares if side == "buy" else -shares
-                cash -= price[t, k] * (shares if side == "buy" else -shares) + 5.4 + 20.0 * (side == "sell")
+                cash -= price[t, k] * (shares if side == "buy" else -shares) + 5.4 + tax
             if held[k]:
                 positions.append((day, symbol, held[k], held[k], price[t, k], held[k] * price[t, k]))
         equity.append((day, cash + held @ price[t], cash, 3000 * price[t, 1] / price[0, 1], np.nan, 0.0))
     frames = {
-        "equity": pd.DataFrame(equity, columns=["date", "value", "cash", "benchmark", "benchmark_price",
-        "interest"]),
+        "equity": pd.DataFrame(equity, columns=["date", "value", "cash", "benchmark", "benchmark_price", "interest"]),
         "fills": pd.DataFrame(
             fills,
             columns=["order_id", "date", "symbol", "side", "shares", "price", "commission", "stamp_duty",
                      "transfer_fee", "other_fees", "slippage"],
-        ).astype({"stamp_duty": float}),
-        "positions": pd.DataFrame(positions, columns=["date", "symbol", "shares", "sellable", "price",
-        "value"]),
+        ),
+        "positions": pd.DataFrame(positions, columns=["date", "symbol", "shares", "sellable", "price", "value"]),
         "refusals": pd.DataFrame({
-            "date": [days[5], days[6]], "order_id": [90, 91], "symbol": [A, "688001.SH"], "side": ["buy",
-            "buy"],
+            "date": [days[5], days[6]], "order_id": [90, 91], "symbol": [A, "688001.SH"], "side": ["buy"] * 2,
             "wanted": [300, 200], "done": [100, 0], "reason": ["CASH", "LIMIT_UP"], "days": [1, 1],
-            "outcome": ["", ""],
+            "outcome": ["cut", "dropped"],
         }),
         "corporate": pd.DataFrame({
-            "date": [days[10], days[20]], "symbol": [B, C], "kind": ["DIVIDEND", "UNRESOLVED"], "shares": [0,
-            0],
+            "date": [days[10], days[20]], "symbol": [B, C], "kind": ["DIVIDEND", "UNRESOLVED"], "shares": [0, 0],
             "cash": [120.0, 30.0], "tax": [12.0, 0.0],
         }),
         "decisions": pd.DataFrame({
-            "decision": [days[0], days[-1]], "execution": [days[1], pd.NaT], "status": ["executed",
-            "pending"],
+            "decision": [days[0], days[-1]], "execution": [days[1], pd.NaT], "status": ["executed", "pending"],
             "scored": [400, 410], "targets": [3, 3],
         }),
         "symbols": pd.DataFrame({"symbol": [A, B, C], "name": ["贵州茅台", HOSTILE, "宁德时代"]}),
@@ -97,21 +78,20 @@ def make_run(folder: Path, benchmark: bool = True, sessions: int = 340) -> Path:
         frame.to_parquet(folder / f"{name}.parquet", index=False)
     book = frames["equity"]
     result = {
-        "id": "ab12cd34", "version": "0.1.0", "data": {"fingerprint": "f" * 64}, "leaks": False,
+        "id": "ab12cd34", "version": "0.1.0", "data": {"source": "tables", "fingerprint": "f" * 64}, "leaks": False,
         "strategy": {"name": "top-n", "hold": 3}, "signal": {"name": HOSTILE}, "universe": "csi500",
-        "start": "2015-06-01", "end": str(days[-1].date()), "base_date": "2015-05-29",
-        "headline": measures.headline(*(book[c].to_numpy() for c in ("date", "value", "benchmark",
-        "benchmark_price"))),
+        "start": "2015-06-01", "end": str(days[-1].date()), "base_date": "2015-05-29", "cash": 100_000.0,
+        "headline": measures.headline(*(book[c].to_numpy() for c in ("date", "value", "benchmark", "benchmark_price"))),
         "risk_free": {"kind": "rate", "annual": 0.02},
         "benchmark": {"code": "000905", "kind": "total-return", "coverage": 0.83} if benchmark else None,
-        "fees": {"commission": 100.0, "stamp_duty": 200.0, "transfer_fee": 8.0, "other_fees": 0.0,
-        "slippage": 60.0,
+        "fees": {"commission": 100.0, "stamp_duty": 200.0, "transfer_fee": 8.0, "other_fees": 0.0, "slippage": 60.0,
                  "total": 308.0},
         "interest": 12.34, "orders": 20, "fills": len(fills),
         "refusals": {"CASH": {"count": 1, "shares": 200}, "LIMIT_UP": {"count": 1, "shares": 200}},
         "corporate": {"DIVIDEND": {"count": 1, "cash": 120.0}, "UNRESOLVED": {"count": 1, "cash": 30.0}},
-        "decisions": {"executed": 1, "pending": 1}, "coverage": {"members_without_bars": 0.17},
-        "rules": [{"rule": "stamp duty", "from": "2008-09-19"}], "warnings": [f"mind {HOSTILE}"],
+        "decisions": {"executed": 1, "pending": 1}, "coverage": 0.826,
+        "rules": [{"kind": "stamp_duty", "from": "2008-09-19", "to": ""}],
+        "warnings": [f"mind {HOSTILE}"], "notes": [f"know {HOSTILE}"],
     }  # fmt: skip
     (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
     (folder / "config.toml").write_text(f'universe = "csi500"  # {HOSTILE}\n', encoding="utf-8")
@@ -157,7 +137,7 @@ def html(run_folder: Path) -> str:
 
 @pytest.fixture()
 def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pyfolio_sheets, "render", lambda frames, names: [])
+    monkeypatch.setattr(pyfolio_sheets, "render", lambda frames, names, stress: [])
 
 
 @pytest.fixture()
@@ -179,21 +159,16 @@ def edit(folder: Path, **changes: Any) -> None:
 def test_every_block_is_on_the_page(html: str) -> None:
     text = Page(html).text
     for wanted in (
-        "Annual return", "Excess return a year", "Volatility a year", "Sharpe ratio", "Sortino ratio",
-        "Calmar ratio",
-        "Information ratio", "Tracking error", "Win rate by month", "Turnover a year",
-        "A-share sessions a year, measured",
-        "2.00% a year", "000905 (total return, coverage 83.0%)", "Price index annual return",
-        "Fees and interest", "Commission", "Stamp duty", "Transfer fee", "Slippage", "308.00",
-        "Interest on cash", "12.34",
-        "Refusals by reason", "LIMIT_UP", "Corporate actions", "UNRESOLVED: 1", "Decisions", "pending",
-        "Returns by year", "Monthly returns of the account", "Monthly excess over the benchmark",
-        "Deepest drawdowns",
+        "Annual return", "Excess a year (difference)", "Excess a year (ratio)", "Max drawdown of the ratio",
+        "Volatility a year", "Sharpe ratio", "Sortino ratio", "Calmar ratio", "Information ratio", "Tracking error",
+        "Win rate by month", "Turnover a year", "A-share sessions a year, measured", "2.00% a year",
+        "000905 (total return, coverage 83.0%)", "Price index annual return", "Fees and interest", "Commission",
+        "Stamp duty", "Transfer fee", "Slippage", "308.00", "Interest on cash", "12.34", "Refusals by reason",
+        "LIMIT_UP", "Corporate actions", "UNRESOLVED: 1", "Decisions", "pending", "Returns by year",
+        "Monthly returns of the account", "Monthly excess over the benchmark", "Deepest drawdowns",
         "A-share stress periods", "Crash 2015", "Holdings at the close of", "贵州茅台", "Top contributors",
-        "Round trips",
-        "Profit factor", "Best round trips", "Coverage of the data", "Rules in force", "252-day convention",
-        "ab12cd34",
-        "Cash share and number of stocks",
+        "Round trips", "Profit factor", "Best round trips", "Universe memberships with bars 82.6%",
+        "Fee rules in force", "252-day convention", "ab12cd34", "Cash share and number of stocks", "Data tables",
     ):  # fmt: skip
         assert wanted in text, wanted
     assert html.count(PICTURE) == 4, re.findall(r"sheet not drawn[^<]*", html)
@@ -203,8 +178,10 @@ def test_every_block_is_on_the_page(html: str) -> None:
 def test_the_headline_table_is_that_of_the_console(html: str, run_folder: Path) -> None:
     result = json.loads((run_folder / "result.json").read_text(encoding="utf-8"))
     text = Page(html).text
+    squeezed = text.replace(" ", "")  # dates stand in elements of their own, which Page sets apart
     for label, value in headline_rows(result):
-        assert f"{label} {value}" in text
+        assert f"{label}{SMALL.get(label, '')}{value}".replace(" ", "") in squeezed
+    assert "Sharpe ratio mean daily return, annualised" in text
 
 
 def test_the_page_loads_nothing_from_elsewhere(html: str) -> None:
@@ -220,7 +197,7 @@ def test_hostile_names_are_text_and_never_tags(html: str) -> None:
     assert HOSTILE not in html
     page = Page(html)
     assert page.tags.count("script") == 2  # Plotly and our own
-    assert page.text.count(HOSTILE) >= 4  # title, warning, stock name, config
+    assert page.text.count(HOSTILE) >= 5  # title, warning, note, stock name, config
 
 
 def test_the_same_run_gives_the_same_bytes(html: str, run_folder: Path) -> None:
@@ -282,7 +259,7 @@ def test_missing_optional_parts_are_left_out(copy: Path) -> None:
     (copy / "config.toml").unlink()
     (copy / "result.json").write_text('{"id": "x", "headline": {"annual_return": 0.1}}', encoding="utf-8")
     text = text_of(copy)
-    assert "Annual return 10.00%" in text and "Sharpe ratio n/a" in text and "not shown" not in text
+    assert "Annual return 10.00%" in text and "Calmar ratio n/a" in text and "not shown" not in text
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -349,30 +326,63 @@ def test_our_rolling_beta_is_that_of_pyfolio() -> None:
     assert np.nanmax(np.abs(ours - theirs)) < 1e-9
 
 
-def test_only_stress_periods_inside_the_run_are_shown() -> None:
-    days = pd.bdate_range("2016-01-01", "2018-03-22")  # one session of the trade war makes no return path
-    spans = pyfolio_sheets.overlapping(days)
-    assert [name for name, _, _ in spans] == ["Circuit breaker 2016"]
-    equity = pd.DataFrame({"date": days, "value": np.linspace(100.0, 200.0, len(days)), "cash": 0.0})
-    shown = stress(equity, spans)
-    inside = (days >= "2016-01-04") & (days <= "2016-01-29")
-    value = equity["value"].to_numpy()
-    move = value[inside][-1] / value[0] - 1  # from the close before the period's first session
-    assert shown is not None and shown.rows[0][2].text == f"{move:+.2%}"
+@pytest.mark.usefixtures("without_pictures")
+def test_a_real_run_on_synthetic_data_shows_every_part_and_says_what_the_data_are(tmp_path: Path) -> None:
+    from huice import RunConfig, run
+
+    config = RunConfig(
+        data="synthetic:stocks=40,start=2019-01-02,end=2020-06-30",
+        start="2019-03-01",
+        signal={"name": "reversal-20d"},
+        strategy={"name": "top-n", "hold": 5},
+    )
+    done = run(config, out=tmp_path / "runs", cache=tmp_path / "cache")
+    shown = context(load(done.folder))
+    assert shown["notes"] == []
+    assert dict(shown["subtitle"])["Data"].startswith("embedded synthetic market (stocks=40")
+    assert shown["account"][:3] == ["Cash 1,000,000 yuan", "Rebalance 1M", "Fill next open"]
+    assert "commission" in shown["account"][3]
+    assert "A-share stress periods" not in [table.title for table in shown["by_period"]]
+    assert "made up" in shown["remarks"][0] and shown["remarks"][1:] == done.result["notes"]
+    assert shown["tiles"][0][2].startswith("1,000,000 to ")
+    assert [table.title for table in shown["facts"]] == ["Data", "Fee rules in force"]
 
 
-def test_yuan_refused_uses_the_last_price_known_and_counts_what_has_none() -> None:
-    day = pd.to_datetime(["2020-01-02", "2020-01-03", "2020-01-06"]).as_unit("ms")
-    refused = pd.DataFrame({"date": day[[2, 2, 0]], "symbol": [A, B, A], "wanted": [500, 100, 100],
-                            "done": [200, 0, 0], "reason": ["CASH", "CASH", "SUSPENDED"]})  # fmt: skip
-    fills = pd.DataFrame({"date": day[[1]], "symbol": [A], "price": [10.0]})
-    none = pd.DataFrame({"date": day[:0], "symbol": pd.Series([], dtype="str"), "price": []})
-    assert refusal_yuan(refused, none, fills) == {"CASH": (3000.0, 1), "SUSPENDED": (0.0, 1)}
-    assert refusal_yuan(refused.assign(price=2.0), none, fills)["CASH"] == (800.0, 0)
+def test_pyfolio_draws_no_stress_periods_of_synthetic_data(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import matplotlib.pyplot as plt
+
+    for name in ("_returns_sheet", "_positions_sheet", "_transactions_sheet"):
+        monkeypatch.setattr(pyfolio_sheets, name, lambda frames: plt.figure(figsize=(1, 1)))
+    edit(copy, data={"source": "synthetic", "fingerprint": "f"})
+    assert [sheet["title"] for sheet in context(load(copy))["sheets"]] == ["Returns", "Positions", "Transactions"]
 
 
-def test_the_heat_map_is_blue_above_zero_orange_below_and_empty_without_a_month() -> None:
-    up, down = heat(0.05, 0.1).colour, heat(-0.05, 0.1).colour
-    assert int(up[5:], 16) > int(up[1:3], 16) and int(down[1:3], 16) > int(down[5:], 16)
-    assert heat(0.5, 0.1).colour == heat(0.1, 0.1).colour
-    assert heat(None, 0.1).text == "" and heat(-0.00001, 0.1).text == "0.0%"
+def test_the_appendix_is_closed_and_speaks_of_the_account(html: str) -> None:
+    start = html.index('<details class="appendix">')
+    tables = Page(html[start : html.index("<footer>")]).text
+    assert html.index(PICTURE) > start and "252-day convention" in tables
+    assert "Account" in tables and "Backtest" not in tables
+    assert "Peak date" in tables and "00:00:00" not in tables
+    assert "Top 10 positions of all time" in tables and "Top 10 long" not in tables
+
+
+def test_pictures_of_pyfolio_lose_the_short_side_and_say_account() -> None:
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots()
+    for label in ("max_long", "max_short", "Backtest"):
+        axes.plot([1, 2], label=label)
+    axes.legend()
+    axes.set_title("Portfolio allocation over time")
+    pyfolio_sheets._drop_shorts(axes)
+    pyfolio_sheets._say_account(figure)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["Max", "Account"]
+    assert len(axes.lines) == 2 and axes.get_title() == "Account allocation over time"
+    plt.close(figure)
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_notes_stand_in_a_box_of_their_own(copy: Path) -> None:
+    edit(copy, warnings=[], notes=["The last decision is pending."])
+    html = write_tearsheet(copy).read_text(encoding="utf-8")
+    assert "Notes The last decision is pending." in Page(html).text and ">Warnings<" not in html

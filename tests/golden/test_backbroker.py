@@ -1,9 +1,22 @@
-"""With the same simple rules our account equals Backtrader's own, day by day."""
+"""With the same simple rules our account and our notices equal Backtrader's own, day by day."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
-from backbroker import RandomTrader, largest_difference, on_backtrader, on_ours, random_market
+from backbroker import (
+    EveryKind,
+    RandomTrader,
+    largest_difference,
+    on_backtrader,
+    on_ours,
+    random_market,
+    stream_differences,
+)
+
+DATA = Path(os.environ.get("HUICE_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 
 
 @pytest.mark.parametrize("through", ["handles", "feeds"])
@@ -15,5 +28,43 @@ def test_account_equals_backtraders_own_broker_day_by_day(through: str, cash: fl
     assert len(ours.account) == 500
     assert sum(len(v) for v in theirs.told.values()) > 1000
     assert largest_difference(ours, theirs) < 1e-9
+    assert stream_differences(ours, theirs)[1] < 1e-9
     if cash < 1e6:
         assert any(status == "Margin" for order in theirs.told.values() for status, *_ in order)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("cash", [100_000.0, 3_000_000.0])
+def test_every_kind_of_order_gives_the_same_account_and_the_same_notices(seed: int, cash: float) -> None:
+    market = random_market(stocks=20, sessions=500, seed=seed)
+    theirs = on_backtrader(market, EveryKind, cash, seed)
+    ours = on_ours(market, EveryKind, cash, seed)
+    assert theirs.lowest == 0, "the random strategy went short: nothing to compare"
+    count, worst = stream_differences(ours, theirs)
+    assert count > 2500 and worst < 1e-9
+    assert largest_difference(ours, theirs) < 1e-9
+    seen = {status for stream in theirs.told.values() for status, *_ in stream}
+    assert {"Completed", "Canceled", "Expired"} <= seen
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="real data are not here: set HUICE_DATA to their folder")
+@pytest.mark.parametrize("strategy", [RandomTrader, EveryKind])
+def test_twenty_real_stocks_give_the_same_account_and_notices(strategy: type, tmp_path: Path) -> None:
+    from feeds.store import open_market
+
+    whole = open_market(str(DATA), universe="csi300", start="2018-01-02", end="2020-01-31", cache=tmp_path)
+    first, last = whole.position_of("2018-01-02"), whole.position_of("2018-01-02") + 500
+    steady = [symbol for i, symbol in enumerate(whole.symbols) if whole.traded[first:last, i].all()][:20]
+    assert len(steady) == 20
+    from engine.market import Market
+
+    at = [whole.index[symbol] for symbol in steady]
+    market = Market.build(
+        whole.sessions[first:last],
+        steady,
+        {name: getattr(whole, name)[first:last][:, at] for name in ("open", "high", "low", "close", "volume")},
+    )
+    theirs, ours = on_backtrader(market, strategy, 1e6, 5), on_ours(market, strategy, 1e6, 5)
+    assert theirs.broker.getvalue() != 1e6
+    assert largest_difference(ours, theirs) < 1e-9
+    assert stream_differences(ours, theirs)[1] < 1e-9

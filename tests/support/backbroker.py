@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import backtrader as bt
@@ -119,3 +120,131 @@ def largest_difference(ours: Recorder, theirs: Recorder) -> float:
     assert [row[0] for row in ours.account] == [row[0] for row in theirs.account]
     mine, other = (np.array([row[1:] for row in run.account]) for run in (ours, theirs))
     return float((np.abs(mine - other) / np.maximum(1.0, np.abs(other))).max())
+
+
+class EveryKind(Recorder):
+    """Random orders of every kind, brackets and one-cancels-the-other groups, never selling short.
+
+    Brackets live on every other stock, where nothing else trades; a stock's sales together never exceed what
+    is held.
+    """
+
+    def start(self) -> None:
+        super().start()
+        self.promised: dict[str, int] = {}
+        self.lowest = 0.0
+
+    def notify_order(self, order: Any) -> None:
+        super().notify_order(order)
+        name = order.data._name
+        if order.issell() and not order.alive() and name in self.promised:
+            self.promised[name] -= abs(order.created.size)
+
+    def trade(self) -> None:
+        names = list(self.p.names)
+        self.lowest = min([self.lowest, *(self.getposition(self.data_of(name)).size for name in names)])
+        if len(self) % 2:
+            return
+        for name in self.rng.permutation(names)[:5]:
+            if names.index(name) % 2:
+                self.bracket(name)
+            else:
+                self.enter(name)
+                self.leave(name)
+
+    def near(self, price: float, low: float, high: float) -> float:
+        return round(price * float(self.rng.uniform(low, high)), 2)
+
+    def until(self) -> dict[str, Any]:
+        if self.rng.random() < 0.5:
+            return {}
+        return {"valid": self.data.datetime.datetime(0) + dt.timedelta(days=int(self.rng.integers(1, 9)))}
+
+    def bracket(self, name: str) -> None:
+        data = self.data_of(name)
+        price = data.close[0]
+        if self.getposition(data).size or self.promised.get(name):
+            return
+        size = int(self.rng.integers(1, 400))
+        made = self.buy_bracket(
+            data=data, size=size, price=self.near(price, 0.97, 1.01), stopprice=self.near(price, 0.90, 0.96),
+            limitprice=self.near(price, 1.03, 1.1), **self.until(),
+        )  # fmt: skip
+        self.promised[name] = sum(abs(order.size) for order in made[1:])
+
+    def enter(self, name: str) -> None:
+        data, rng, kinds = self.data_of(name), self.rng, bt.Order
+        price, size, until = data.close[0], int(rng.integers(1, 400)), self.until()
+        trigger = self.near(price, 0.99, 1.04)
+        action = int(rng.integers(8))
+        if action == 0:
+            self.buy(data=data, size=size)
+        elif action == 1:
+            self.buy(data=data, size=size, exectype=kinds.Limit, price=self.near(price, 0.95, 1.02), **until)
+        elif action == 2:
+            self.buy(data=data, size=size, exectype=kinds.Stop, price=trigger, **until)
+        elif action == 3:
+            plimit = self.near(trigger, 0.98, 1.02)
+            self.buy(data=data, size=size, exectype=kinds.StopLimit, price=trigger, plimit=plimit, **until)
+        elif action == 4:
+            self.buy(data=data, size=size, exectype=kinds.StopTrail, trailpercent=0.03, **until)
+        elif action == 5:
+            gap = round(price * 0.02, 2)
+            plimit = round(price * 1.01, 2)
+            self.buy(
+                data=data,
+                size=size,
+                exectype=kinds.StopTrailLimit,
+                price=price,
+                plimit=plimit,
+                trailamount=gap,
+                **until,
+            )
+        elif action == 6:
+            self.buy(data=data, size=size, exectype=kinds.Close, **until)
+        else:
+            first = self.buy(data=data, size=size, exectype=kinds.Limit, price=self.near(price, 0.95, 1.0))
+            self.buy(data=data, size=size, exectype=kinds.Stop, price=self.near(price, 1.0, 1.05), oco=first)
+
+    def leave(self, name: str) -> None:
+        data, rng, kinds = self.data_of(name), self.rng, bt.Order
+        price = data.close[0]
+        size = (self.getposition(data).size - self.promised.get(name, 0)) // 3
+        if size < 5 or rng.random() < 0.3:
+            return
+        action = int(rng.integers(6))
+        orders = []
+        if action == 0:
+            orders = [self.sell(data=data, size=size)]
+        elif action == 1:
+            orders = [self.sell(data=data, size=size, exectype=kinds.Limit, price=self.near(price, 0.99, 1.05))]
+        elif action == 2:
+            first = self.sell(data=data, size=size, exectype=kinds.Stop, price=self.near(price, 0.95, 1.0))
+            second = self.sell(data=data, size=size, exectype=kinds.Limit, price=self.near(price, 1.0, 1.05), oco=first)
+            orders = [first, second]
+        elif action == 3:
+            gap = round(price * 0.03, 2)
+            orders = [self.sell(data=data, size=size, exectype=kinds.StopTrail, trailamount=gap)]
+        elif action == 4:
+            trigger = self.near(price, 0.96, 1.0)
+            plimit = self.near(trigger, 0.98, 1.01)
+            orders = [self.sell(data=data, size=size, exectype=kinds.StopLimit, price=trigger, plimit=plimit)]
+        else:
+            orders = [self.sell(data=data, size=size, exectype=kinds.Close)]
+        self.promised[name] = self.promised.get(name, 0) + sum(abs(order.size) for order in orders)
+
+
+def stream_differences(ours: Recorder, theirs: Recorder) -> tuple[int, float]:
+    """Notices compared, and the largest relative difference of size, price or commission; statuses must agree."""
+    assert ours.told.keys() == theirs.told.keys()
+    worst, count = 0.0, 0
+    for ref, stream in theirs.told.items():
+        assert [row[0] for row in ours.told[ref]] == [row[0] for row in stream], ref
+        for mine, other in zip(ours.told[ref], stream, strict=True):
+            count += 1
+            worst = max([worst, *(abs(a - b) / max(1.0, abs(b)) for a, b in zip(mine[1:], other[1:], strict=True))])
+    assert [row[0] for row in ours.trades_told] == [row[0] for row in theirs.trades_told]
+    for mine, other in zip(ours.trades_told, theirs.trades_told, strict=True):
+        count += 1
+        worst = max([worst, *(abs(a - b) / max(1.0, abs(b)) for a, b in zip(mine[1:], other[1:], strict=True))])
+    return count, worst
