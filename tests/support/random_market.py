@@ -39,7 +39,8 @@ def random_ashares(
             jump = float(rng.choice([0.1, -0.1, 0.0, 0.0, 0.0])) + float(rng.normal(0, 0.01))
             width = 0.2 if symbols[i][:3] in ("688",) else 0.1
             jump = float(np.clip(jump, -width, width))
-            top, bottom = (int(reference * 100 * (100 + s * width * 100) / 100 + 0.5) / 100 for s in (1, -1))
+            fen, per_cent = round(reference * 100), round(width * 100)
+            top, bottom = ((fen * (100 + sign * per_cent) + 50) // 100 / 100 for sign in (1, -1))
             close = float(np.clip(round(reference * (1 + jump), 2), bottom, top))
             opened = close if rng.random() < 0.3 else float(np.clip(round(reference * (1 + jump / 2), 2), bottom, top))
             fields["open"][t, i], fields["close"][t, i], fields["preclose"][t, i] = opened, close, reference
