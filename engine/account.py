@@ -14,10 +14,13 @@ import numpy as np
 from engine import corporate
 from engine.ledger import Ledger
 from engine.orders import Execution, Order, Trade
-from engine.rules import Rules, legal_buy
+from engine.rules import LotRule, Rules, legal_buy
 
 if TYPE_CHECKING:
     from engine.market import Market
+
+
+_ANY_NUMBER = LotRule(1, 1)
 
 
 class Account:
@@ -81,15 +84,22 @@ class Account:
         self.cash += interest
         self.ledger.interest(interest)
 
-    def book_actions(self, t: int) -> list[tuple[int, int]]:
-        """Book the ex-dates of session ``t``; returns (stock, shares before) of each holding concerned."""
-        concerned = []
+    def book_actions(self, t: int) -> tuple[dict[int, float], list[Trade]]:
+        """Book the ex-dates of session ``t``.
+
+        Returns
+        -------
+        (dict of int to float, list of Trade)
+            Shares after per share before of the stocks concerned, held or not, and trades that an action
+            left without a share.
+        """
+        ratios, closed = {}, []
         for event in self._events.on(t):
             i = event.i
+            ratios[i] = corporate.holder_ratio(event)
             shares = self.holdings.get(i, 0)
             if not shares:
                 continue
-            concerned.append((i, shares))
             for effect in corporate.effects(event, shares):
                 self.ledger.corporate(t, i, effect.kind, effect.shares, effect.cash_fen)
                 self.ledger.fractions += effect.fraction
@@ -97,19 +107,21 @@ class Account:
                 if effect.shares:
                     new = shares + effect.shares
                     self._hold(i, new, self.costs[i] * shares / new if new else 0.0)
-                self._adjust_trades(i, shares, effect.shares, effect.cash_fen / 100.0)
-        return concerned
+                closed += self._adjust_trades(i, effect.shares, effect.cash_fen / 100.0)
+        return ratios, closed
 
-    def _adjust_trades(self, i: int, shares: int, added: int, cash: float) -> None:
+    def _adjust_trades(self, i: int, added: int, cash: float) -> list[Trade]:
         """Share an action out over the open trades of a stock by size, the last taking the rest."""
         open_trades = [trade for trade in self._trades.get(i, {}).values() if trade.size]
+        total = sum(trade.size for trade in open_trades)
         left_shares, left_cash = added, cash
         for k, trade in enumerate(open_trades):
             last = k == len(open_trades) - 1
-            part = left_shares if last else int(added * trade.size / shares)
-            money = left_cash if last else round(cash * trade.size / shares, 2)
-            trade.adjust(part, money)
+            part = left_shares if last else int(added * trade.size / total)
+            money = left_cash if last else round(cash * trade.size / total, 2)
+            trade.adjust(part, money, self._bar, self._now)
             left_shares, left_cash = left_shares - part, left_cash - money
+        return [trade for trade in open_trades if trade.isclosed]
 
     def delisted_on(self, t: int) -> list[int]:
         """Stocks that session ``t`` finds gone from the market."""
@@ -132,30 +144,58 @@ class Account:
 
     # -- trading --------------------------------------------------------------------------------
 
-    def affordable(self, order: Order, quantity: int, price: float, day_fees: Any, lot: Any) -> int:
-        """The largest legal quantity whose cost with fees the cash covers."""
-        exchange = self.market.exchanges[order.i]
-        while quantity > 0:
-            value = self.fen(price * quantity)
-            fees = day_fees.charge(exchange, True, value, quantity, *order.charged)
-            cost = value + fees[0] + fees[1] + fees[2] + fees[3]
-            if cost <= self.cash:
-                return quantity
-            if self.rules.short_cash == "refuse":
-                return 0
-            smaller = min(quantity - 1, int((self.cash - (cost - value)) / (price * 100.0)))
-            quantity = legal_buy(smaller, lot) if lot is not None else max(smaller, 0)
-        return 0
+    def charge(self, order: Order, is_buy: bool, value: Any, quantity: int, day_fees: Any) -> tuple[Any, ...]:
+        """Fees of a fill in fen: commission, stamp duty, transfer fee, others; whole where money is exact."""
+        fees: tuple[Any, ...] = day_fees.charge(self.market.exchanges[order.i], is_buy, value, quantity, *order.charged)
+        if self.exact and type(fees[0]) is float:
+            return tuple(math.floor(fee + 0.5) for fee in fees)
+        return fees
 
-    def execute(self, order: Order, t: int, size: int, price: float, unslipped: float, day_fees: Any) -> list[Trade]:
-        """Exchange shares for money; returns the trades that this opens or closes."""
+    def cost_of(self, order: Order, quantity: int, price: float, day_fees: Any) -> Any:
+        """Fen that a purchase takes, fees included."""
+        value = self.fen(price * quantity)
+        return value + sum(self.charge(order, True, value, quantity, day_fees))
+
+    def affordable(self, order: Order, quantity: int, price: float, day_fees: Any, lot: LotRule | None) -> int:
+        """The largest legal quantity, at most ``quantity``, whose cost with fees the cash covers."""
+        cost = self.cost_of(order, quantity, price, day_fees)
+        if cost <= self.cash:
+            return quantity
+        if self.rules.short_cash == "refuse":
+            return 0
+        lot = lot or _ANY_NUMBER
+        too_many = legal_buy(min(quantity, int(self.cash / (price * 100.0)) + lot.step), lot)
+        enough = 0
+        while too_many - enough > lot.step or (not enough and too_many):  # halve the gap between them
+            middle = legal_buy((enough + too_many) // 2, lot) or lot.minimum
+            if middle >= too_many:
+                middle = too_many - lot.step if too_many > lot.minimum else lot.minimum
+            if self.cost_of(order, middle, price, day_fees) <= self.cash:
+                enough = middle
+            elif middle <= lot.minimum:
+                return 0
+            else:
+                too_many = middle
+            if too_many - enough <= lot.step:
+                break
+        return enough
+
+    def execute(
+        self, order: Order, t: int, size: int, price: float, unslipped: float, day_fees: Any
+    ) -> list[Trade] | None:
+        """Exchange shares for money; returns the trades that this opens or closes.
+
+        None, and nothing done, when a sale's fees exceed its proceeds and the cash together.
+        """
         i = order.i
         quantity = abs(size)
         value = self.fen(price * quantity)
         if self.exact:
             price = value / (100.0 * quantity)  # what was truly paid a share
-        fees = day_fees.charge(self.market.exchanges[i], size > 0, value, quantity, *order.charged)
+        fees = self.charge(order, size > 0, value, quantity, day_fees)
         charged = fees[0] + fees[1] + fees[2] + fees[3]
+        if size < 0 and charged > value and self.cash + value < charged:
+            return None
         before = order.charged
         order.charged = (before[0] + value, before[1] + fees[0], before[2] + quantity, before[3] + fees[2])
         old = self.holdings.get(i, 0)
@@ -170,16 +210,7 @@ class Account:
             pnl, booked = quantity * (price - cost), quantity * cost
         self._hold(i, new, cost)
         self.ledger.fill(t, order.ref, i, size, price, value, fees, abs(price - unslipped) * quantity)
-        bit = Execution(
-            self._now,
-            size,
-            price,
-            booked,
-            charged / 100.0,
-            pnl,
-            new,
-            cost if new else 0.0,
-        )
+        bit = Execution(self._now, size, price, booked, charged / 100.0, pnl, new, cost if new else 0.0)
         order.executed.add(bit)
         order.status = Order.Completed if not order.executed.remsize else Order.Partial
         return self._update_trades(order, bit)

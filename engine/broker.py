@@ -8,7 +8,6 @@ clock has no bar nothing is matched, marked or booked.
 
 from __future__ import annotations
 
-import gc
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,11 +16,13 @@ import backtrader as bt
 import numpy as np
 from backtrader.broker import BrokerBase
 
+from engine import matching
 from engine.account import Account
 from engine.errors import ConfigError, RuleError
 from engine.fees import FeeSchedule
+from engine.handles import Clock
 from engine.order_book import OrderBook
-from engine.orders import Order, OrderNotice
+from engine.orders import Order, OrderNotice, valid_until
 from engine.rules import Rules, legal_buy, legal_sell
 from engine.slippage import NoSlippage
 
@@ -38,6 +39,10 @@ class AShareComm(bt.CommInfoBase):  # type: ignore[misc]
     """Backtrader's view of our fees; sizes are whole shares, fees live in :mod:`engine.fees`."""
 
     params = (("stocklike", True), ("commtype", bt.CommInfoBase.COMM_PERC), ("percabs", True))
+
+    def getsize(self, price: float, cash: float) -> int:
+        """Whole shares that ``cash`` yuan buy; one lot of a stock without a price, so that its order is refused."""
+        return int(cash // price) if price > 0 else 100
 
 
 class _Positions(Mapping[Any, bt.Position]):
@@ -126,16 +131,21 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         return self.book.orders
 
     def start(self) -> None:
-        """Begin a run; what was loaded before it is kept out of the garbage collector's rounds."""
-        super().start()
-        self._froze = not gc.get_freeze_count()
-        if self._froze:
-            gc.freeze()
+        """Begin a run on the clock that Cerebro holds.
 
-    def stop(self) -> None:
-        """End the run."""
-        if self._froze:
-            gc.unfreeze()
+        Raises
+        ------
+        ConfigError
+            If none of Cerebro's feeds is a clock of this market.
+        """
+        super().start()
+        market = self.market
+        clocks = [data for data in self.cerebro.datas if isinstance(data, Clock) and data.p.market is market]
+        if not clocks:
+            raise ConfigError("Cerebro holds no clock of this market: cerebro.adddata(market.clock(start, end))")
+        if clocks[0].resampling or clocks[0].replaying or clocks[0]._filters:
+            raise ConfigError("the clock was resampled, replayed or filtered; add market.clock() to Cerebro as it is")
+        market._clock = clocks[0]
 
     # -- what Backtrader asks -------------------------------------------------------------------
 
@@ -146,9 +156,25 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
     get_cash = getcash
 
     def setcash(self, cash: float) -> None:
-        """Starting cash, yuan; before the run."""
+        """Starting cash, yuan; before the run.
+
+        Raises
+        ------
+        RuleError
+            Once a session is booked.
+        """
+        if self._session >= 0:
+            raise RuleError(f"the starting cash cannot be set on {self._today()}: the account has begun")
         self.p.cash = cash
         self.init()
+
+    def setcommission(self, *args: Any, **kwargs: Any) -> None:
+        """Refused: fees are given to the broker as ``fees``."""
+        raise ConfigError("fees are set with AShareBroker(fees=FeeSchedule(commission=0.00025)), not setcommission")
+
+    def addcommissioninfo(self, *args: Any, **kwargs: Any) -> None:
+        """Refused: fees are given to the broker as ``fees``."""
+        self.setcommission()
 
     set_cash = setcash
 
@@ -158,6 +184,8 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
             return self.account.value / 100.0  # type: ignore[no-any-return]
         total = 0.0
         for data in datas:
+            if data is self.market._clock:
+                continue
             i = self._stock(data)
             if i in self.account.holdings:
                 total += float(self.account.holdings[i]) * float(self.market.mark[max(self._session, 0), i])
@@ -175,6 +203,8 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
 
     def getposition(self, data: Any) -> bt.Position:
         """Position of a stock by its handle or bar feed (one and the same): ``size`` and average ``price``."""
+        if data is self.market._clock:
+            return bt.Position()
         i = self._stock(data)
         account = self.account
         return bt.Position(account.holdings.get(i, 0), account.costs.get(i, 0.0))
@@ -186,7 +216,8 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
 
     def sellable(self, data: Any) -> int:
         """Shares that may be sold now (T+1: not those bought today)."""
-        return self.account.sellable(self._stock(data))
+        i = self._stock(data)
+        return self.account.sellable(i) if self.rules.t_plus_one else self.account.holdings.get(i, 0)
 
     def orderstatus(self, order: Order) -> int:
         """Status of an order."""
@@ -198,17 +229,16 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
 
     def get_notification(self) -> None:
         """Hand all waiting notices to the strategies in one go (Cerebro asks after each ``next``)."""
-        notices = self.book.notices
-        if not notices:
-            return
-        self.book.notices = []
-        for order, trades in notices:
-            owner = order.owner
-            owner._orderspending.append(order)
-            if trades:
-                owner._tradespending.extend(trades)
-            if owner.cerebro.p.quicknotify:
-                owner._notify(qorders=[order], qtrades=trades)
+        while self.book.notices:
+            notices, self.book.notices = self.book.notices, []
+            for order, trades in notices:
+                owner = trades[0].owner if order is None else order.owner
+                if order is not None:
+                    owner._orderspending.append(order)
+                if trades:
+                    owner._tradespending.extend(trades)
+                if owner.cerebro.p.quicknotify:
+                    owner._notify(qorders=[] if order is None else [order], qtrades=trades)
 
     # -- orders in ------------------------------------------------------------------------------
 
@@ -256,9 +286,11 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
 
     def cancel(self, order: Order, bracket: bool = False) -> bool:
         """Cancel an order that can still trade; False if there is nothing left to cancel."""
-        live = self.orders[order.ref - 1]
-        if not live.alive():
+        if order is None:
             return False
+        live = self.orders[order.ref - 1]
+        if not live.alive() or (self.rules.check_submitted and live in self.book.submitted):
+            return False  # Backtrader's own broker cannot cancel what it has not taken in
         self.book.remove(live)
         self.book.end(live, Order.Canceled, "cancelled")
         return True
@@ -297,7 +329,10 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
                 f"target weights must be fractions from 0 to 1 that sum to at most 1; on {self._today()} they sum to "
                 f"{total:.6f} with a smallest of {min(shares_of_value, default=0.0):.6f}"
             )
-        t = self._known()
+        moment = self.book.moment()
+        t = moment.known
+        if t < 0:
+            raise RuleError(f"target weights on {self._today()} have no close to be sized with yet")
         wanted = dict(zip(stocks, shares_of_value, strict=True))
         if len(wanted) != len(stocks):
             raise RuleError(f"target weights name a stock twice on {self._today()}")
@@ -307,14 +342,15 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         marks = market.mark[t, np.array(concerned, dtype=np.intp)].tolist() if concerned else []
         sales: list[tuple[int, int, float, float]] = []
         buys: list[tuple[int, int, float, float]] = []
+        unpriced: list[tuple[int, int, float, float]] = []
         for i, price in zip(concerned, marks, strict=True):
             have = self.account.holdings.get(i, 0)
             target = wanted.get(i, 0.0) * value
             if target == 0.0:
                 if have:
                     sales.append((i, have, 0.0, price))
-            elif price != price:  # no close yet: the broker will say NOT_LISTED or SUSPENDED
-                buys.append((i, self.book.lot(i, t).minimum, target, price))
+            elif price != price:  # no close yet: nothing to size with
+                unpriced.append((i, self.book.lot(i, t).minimum, target, price))
             elif target > have * price:
                 size = int((target - have * price) // price)
                 if rules.lots:  # a first purchase below one lot goes out as it is, to be refused with a reason
@@ -323,7 +359,6 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
             elif target < have * price:
                 size = int((have * price - target) // price)
                 sales.append((i, legal_sell(size, have, self.book.lot(i, t)) if rules.lots else size, target, price))
-        moment = self.book.moment()
         day = 0.0 if rules.unfilled == "drop" else None
         made = []
         for sign, entries in ((-1, sales), (1, buys)):
@@ -336,20 +371,25 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
                     order.target = target
                 made.append(order)
         self.book.submit_basket(made)
+        for i, size, _, price in unpriced:
+            order = self._place(owner, market.handle(i), i, size, moment, price)
+            self.book.submit_basket([order])
+            self.book.remove(order)
+            reason = matching.SUSPENDED if market.listed[t, i] else matching.NOT_LISTED
+            self.book.reject(order, moment.t, order.wanted, reason)
+            made.append(order)
         return made
 
     def _stock(self, data: Any) -> int:
         i = getattr(data, "_i", None)
+        market = self.market
         if i is not None:
-            return i  # type: ignore[no-any-return]
-        name = getattr(data, "_name", "") or type(data).__name__
-        if data is self.market._clock:
+            theirs = getattr(data, "_market", None) or data.p.market
+            if theirs.symbols is market.symbols:  # this market or a fork of it
+                return i  # type: ignore[no-any-return]
+        if data is market._clock:
             raise RuleError("the clock cannot be traded: name a stock, self.buy(data=market['600519.SH'], size=100)")
-        return self.market.column(name)
-
-    def _known(self) -> int:
-        """Last session whose close has been booked; the clock's start if none has."""
-        return self._session if self._session >= 0 else self.market.running.p.first  # type: ignore[no-any-return]
+        return market.column(getattr(data, "_name", "") or type(data).__name__)
 
     def _today(self) -> str:
         return str(self.market.sessions[self.market.running.t])
@@ -370,19 +410,23 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         i = self._stock(data)
         market = self.market
         symbol = market.symbols[i]
-        shares = int(size)
-        if shares != size and self.account.exact:
-            raise RuleError(f"{symbol}: {abs(size)} shares were ordered on {self._today()}; whole shares only")
+        if not math.isfinite(size):
+            raise RuleError(f"{symbol}: an order of {size} shares on {self._today()}; give a number of shares")
+        shares = int(size)  # sizers may ask for fractions; a share is whole
+        kind = Order.Market if exectype is None else exectype
+        if price is not None and kind == Order.Market and math.isnan(price):
+            price = None  # order_target_value passes on the close of a stock that has none
         if price is not None and not price > 0:
             raise RuleError(f"{symbol}: a limit price of {price} yuan on {self._today()}; it must be above 0")
-        kind = Order.Market if exectype is None else exectype
         if kind == Order.Historical:
             raise RuleError(f"{symbol}: historical orders are not supported; play them back as orders of a strategy")
         if kind in (Order.Limit, Order.Stop, Order.StopLimit) and price is None:
             raise RuleError(f"{symbol}: a {Order.ExecTypes[kind]} order on {self._today()} needs price=")
         moment = self.book.moment()
-        close = float(market.mark[moment.known, i])
-        until = self.book.valid_until(valid, moment.t)
+        close = float(market.mark[moment.known, i]) if moment.known >= 0 else math.nan
+        until = valid_until(valid, moment.date)
+        if price is not None and self.account.exact:  # prices are quoted in fen
+            price = (math.floor(price * 100 + 1e-6) if shares > 0 else math.ceil(price * 100 - 1e-6)) / 100
         order = self._place(owner, data, i, shares, moment, close, kind, price, plimit, until, tradeid)
         order.oco, order.parent, order.transmit, trailamount, trailpercent = linked
         if kind in (Order.StopTrail, Order.StopTrailLimit):
@@ -413,13 +457,14 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         account.open_session(t, len(clock))
         if previous >= 0:
             account.accrue(previous, t, self.p.cash_rate)
-        if account.holdings and self.rules.corporate_actions:
-            for i, before in account.book_actions(t):
-                book.follow(i, before)
+        if self.rules.corporate_actions:
+            ratios, closed = account.book_actions(t)
+            if ratios:
+                book.follow(ratios)
+            book.tell(closed)
         for i in account.delisted_on(t):
             book.drop_delisted(i, t)
-            for trade in account.settle(i, t):
-                trade.owner._tradespending.append(trade)
+            book.tell(account.settle(i, t))
         if book.submitted:
             book.accept(t)
         if book.pending:

@@ -58,8 +58,10 @@ def is_plain(event: Event) -> bool:
     return gap <= max(0.01 * event.share_ratio, 0.002 * event.prev_close)
 
 
-def _holder_ratio(event: Event) -> float:
+def holder_ratio(event: Event) -> float:
     """Shares after per share before, as every holder sees it."""
+    if not is_plain(event):
+        return event.factor_ratio if math.isfinite(event.factor_ratio) and event.factor_ratio > 0 else 1.0
     if abs(event.share_ratio - 1.0) < _ELSEWHERE and abs(event.preclose + event.cash - event.prev_close) < 0.0101:
         return 1.0
     return round(event.share_ratio, _RATIO_DIGITS)
@@ -69,7 +71,7 @@ def effects(event: Event, shares: int) -> list[Effect]:
     """Effects of ``event`` on a holding of ``shares``; whole shares, dropped fractions reported."""
     if is_plain(event):
         found = []
-        ratio = _holder_ratio(event)
+        ratio = holder_ratio(event)
         if ratio != 1.0:
             exact = shares * ratio
             whole = math.floor(exact + 1e-6)

@@ -54,6 +54,7 @@ class _BulkFeed(bt.feed.DataBase):  # type: ignore[misc]
             line = getattr(self.lines, name)
             filled.extend(line.array)  # the room that Cerebro asked for beyond the last bar
             line.array = filled
+        self._row = length  # Cerebro asks for further bars at the end of some modes: there are none
         self.home()
 
     def _load(self) -> bool:
@@ -69,7 +70,7 @@ class _BulkFeed(bt.feed.DataBase):  # type: ignore[misc]
 class Clock(_BulkFeed):
     """One bar on every session of the span; its position is the engine's time.
 
-    Its prices are 1.0: it cannot be traded. ``t`` is read off the feed itself, never counted beside it.
+    Its prices are NaN: it cannot be traded. ``t`` is read off the feed itself, never counted beside it.
     """
 
     closed: int
@@ -80,8 +81,8 @@ class Clock(_BulkFeed):
         super().start()
 
     def _columns(self) -> dict[str, np.ndarray]:
-        ones = np.ones(self.p.last - self.p.first + 1)
-        return {"open": ones, "high": ones, "low": ones, "close": ones}
+        nothing = np.full(self.p.last - self.p.first + 1, np.nan)
+        return {"open": nothing, "high": nothing, "low": nothing, "close": nothing}
 
     def _tick_fill(self, force: bool = False) -> None:
         """Nothing trades on the clock: it needs no ticks."""
@@ -146,7 +147,10 @@ class _DateLine:
     def __getitem__(self, ago: int) -> float:
         if ago > 0:
             raise LookAheadError(f"the date {ago} sessions ahead is not known yet")
-        return float(self._market.day_numbers[self._market.running.t + ago])
+        row = self._market.running.t + ago
+        if row < 0:
+            raise IndexError(f"{-ago} sessions back lies before the market's first")
+        return float(self._market.day_numbers[row])
 
     def datetime(self, ago: int = 0, tz: Any = None, naive: bool = True) -> dt.datetime:
         """Midnight of the session."""
@@ -273,3 +277,25 @@ class BarFeed(_BulkFeed):
             columns[name] = np.where(np.isnan(values), mark, values)
         columns["volume"] = np.nan_to_num(market.volume[rows, i], posinf=0.0)
         return columns
+
+
+def _refuse_handles() -> None:
+    """Let an indicator that is given a handle fail at once.
+
+    Backtrader takes an argument that is no line for a constant, which an indicator would repeat for ever.
+    """
+    from backtrader.lineiterator import MetaLineIterator
+
+    make = MetaLineIterator.donew
+
+    def donew(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        for given in args:
+            if isinstance(given, StockHandle | _Line):
+                name = given._market.symbols[given._i]
+                raise TypeError(f"an indicator needs market.bar_feed('{name}'): a stock's handle is no feed")
+        return make(cls, *args, **kwargs)
+
+    MetaLineIterator.donew = donew
+
+
+_refuse_handles()

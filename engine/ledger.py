@@ -151,7 +151,8 @@ class Ledger:
         totals: dict[str, dict[str, float]] = {}
         for row in self._refusals:
             entry = totals.setdefault(row.reason, {"count": 0, "shares": 0, "yuan": 0.0})
-            missing, price = int(row.wanted - row.done), float(self.market.mark[row.t, row.i])
+            price = float(self.market.mark[row.t, row.i])
+            missing = 0 if row.outcome in ("changed", "done") else int(row.wanted - row.done)
             entry["count"] += 1
             entry["shares"] += missing
             entry["yuan"] = round(entry["yuan"] + (missing * price if price == price else 0.0), 2)

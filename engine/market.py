@@ -132,9 +132,7 @@ class Market:
         self.boards = [board_of(symbol) for symbol in self.symbols]
         self.exchanges = [exchange_of(symbol) for symbol in self.symbols]
         for name in FIELDS:
-            array = fields[name]
-            array.setflags(write=False)
-            setattr(self, name, array)
+            setattr(self, name, fields[name])
         self.last_session = np.asarray(last_session, dtype=np.int32)
         self.delisted = np.asarray(delisted, dtype=bool)
         self.events = {name: np.asarray(events[name]) for name in EVENT_COLUMNS}
@@ -144,8 +142,19 @@ class Market:
         self.info = dict(info)
         self.fingerprint = fingerprint
         self.day_numbers = _day_numbers(self.sessions)
+        self._freeze()
         self._clock: Clock | None = None
         self._handles: dict[int, StockHandle] = {}
+
+    def _freeze(self) -> None:
+        """Make every array read-only."""
+        arrays = [getattr(self, name) for name in (*FIELDS, "sessions", "calendar", "last_session", "delisted")]
+        for array in (*arrays, self.day_numbers, *self.events.values(), *self.series.values()):
+            array.setflags(write=False)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self._freeze()
 
     # -- construction ---------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.market import Market
+from engine.orders import Order
 
 SUSPENDED = "SUSPENDED"
 LIMIT_UP = "LIMIT_UP"
@@ -25,6 +26,7 @@ CASH = "CASH"
 VOLUME_CAP = "VOLUME_CAP"
 OVERSELL = "OVERSELL"
 PARENT = "PARENT"
+EXPIRED = "EXPIRED"
 
 REASONS = {
     SUSPENDED: "the stock did not trade that session",
@@ -38,6 +40,7 @@ REASONS = {
     CASH: "the account's cash does not cover it",
     VOLUME_CAP: "the participation cap of the slippage model",
     OVERSELL: "more than the account holds; short selling is not modelled",
+    EXPIRED: "its validity ended before a session on which it could trade",
     PARENT: "the bracket's main order did not come about",
 }
 """Every reason of a refusal, in words."""
@@ -172,12 +175,45 @@ def stop_limit_price(
     return 0.0, NOT_REACHED, True
 
 
-def inside(bars: Bars, k: int, is_buy: bool, price: float, limit: float | None, limits: bool) -> float:
-    """``price`` after slippage, pulled back into the day's range, the price limits and the order's limit."""
+def price_of(order: Order, bars: Bars, k: int, at_close: bool, limits: bool) -> tuple[float, str]:
+    """Price at which an order's kind trades within the bar, or the reason why it does not.
+
+    ``at_close`` is the fill moment of market orders. A stop-limit order that the bar triggers remembers it.
+    """
+    kind, is_buy, created = order.exectype, order.size > 0, order.created
+    if kind == Order.Market:
+        return market_price(bars, k, is_buy, at_close, limits)
+    if kind == Order.Limit:
+        return limit_price(bars, k, is_buy, created.price, limits)
+    if kind == Order.Close:
+        return market_price(bars, k, is_buy, True, limits)
+    if kind in (Order.Stop, Order.StopTrail):
+        return stop_price(bars, k, is_buy, created.price, limits)
+    if order.triggered:
+        return limit_price(bars, k, is_buy, created.pricelimit, limits)
+    price, reason, order.triggered = stop_limit_price(bars, k, is_buy, created.price, created.pricelimit, limits)
+    return price, reason
+
+
+def limit_of(order: Order) -> float | None:
+    """The worst price that an order accepts."""
+    if order.exectype == Order.Limit:
+        return order.created.price
+    return order.created.pricelimit if order.exectype in (Order.StopLimit, Order.StopTrailLimit) else None
+
+
+def inside(
+    bars: Bars, k: int, is_buy: bool, price: float, unslipped: float, limit: float | None, limits: bool
+) -> float:
+    """``price`` after slippage, pulled back into the day's range, inside the price limits and the order's own.
+
+    Slippage never lifts a purchase onto the upper limit, where it would find no seller, nor presses a sale
+    onto the lower one.
+    """
     if is_buy:
-        best = bars.high[k] if not limits else min(bars.high[k], bars.up[k])
-        price = min(price, best)
-        return price if limit is None else min(price, limit)
-    best = bars.low[k] if not limits else max(bars.low[k], bars.down[k])
-    price = max(price, best)
-    return price if limit is None else max(price, limit)
+        worst = bars.high[k] if not limits else min(bars.high[k], round(bars.up[k] - 0.01, 2))
+        worst = worst if limit is None else min(worst, limit)
+        return max(min(price, worst), unslipped)
+    worst = bars.low[k] if not limits else max(bars.low[k], round(bars.down[k] + 0.01, 2))
+    worst = worst if limit is None else max(worst, limit)
+    return min(max(price, worst), unslipped)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import math
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from backtrader.utils.date import date2num
 
 from engine import matching
 from engine.account import Account
@@ -30,6 +28,17 @@ class Moment(NamedTuple):
 
 
 _TRAILING = (Order.StopTrail, Order.StopTrailLimit)
+
+
+def _turn(order: Order, market_first: bool) -> int:
+    """Place of an order within a session: sales before purchases, what trades at the open before what waits.
+
+    With fills at the open, market orders trade before limits are reached within the day; with fills at the
+    close, after. Cash that comes later in the day cannot pay for what trades earlier.
+    """
+    later = (order.exectype != Order.Market) == market_first
+    return 2 * later + (order.size > 0)
+
 
 _NONE: list[Trade] = []
 """No trades to tell of; shared, never changed."""
@@ -56,11 +65,12 @@ class OrderBook:
         self.orders: list[Order] = []
         self.submitted: list[Order] = []
         self.pending: list[Order] = []
-        self.notices: list[tuple[OrderNotice, list[Trade]]] = []
+        self.notices: list[tuple[OrderNotice | None, list[Trade]]] = []
         self._lots: dict[str, tuple[int, LotRule]] = {}
         self.links = Links()
-        self._trying: tuple[deque[Order], list[Order]] | None = None  # to come and to keep, while matching
-        self._sales_wait = False  # a sale that will be tried again was blocked on this session
+        self._trying: tuple[deque[Order], list[Order]] = (deque(), [])  # to come and to keep, while matching
+        self._blocked_sales: set[tuple[int, int]] = set()  # owners and bars of sales that will be tried again
+        self._volume_taken: dict[int, int] = {}  # shares that the session's fills took of a stock's volume
 
     @property
     def open(self) -> list[Order]:
@@ -85,7 +95,7 @@ class OrderBook:
                 f"an order on {self.market.sessions[t]} came after the close it would fill at: with fill='same_close' "
                 "issue orders in next_open(), before the close is known, or use fill='next_open'"
             )
-        return Moment(t, max(t - 1, 0) if before_close else t, float(self.market.day_numbers[t]), len(clock))
+        return Moment(t, t - 1 if before_close else t, float(self.market.day_numbers[t]), len(clock))
 
     def place(
         self,
@@ -125,18 +135,6 @@ class OrderBook:
             self.notices.append((order.clone(), _NONE))
         self.submitted.extend(orders)
 
-    def valid_until(self, valid: Any, t: int) -> float | None:
-        """Backtrader's ``valid`` as a float date; 0.0 for a day order (the first session it can trade)."""
-        if valid is None:
-            return None
-        if isinstance(valid, dt.timedelta):
-            return 0.0 if valid == dt.timedelta() else float(self.market.day_numbers[t]) + valid / dt.timedelta(days=1)
-        if isinstance(valid, dt.datetime):
-            return date2num(valid)  # type: ignore[no-any-return]
-        if isinstance(valid, dt.date):
-            return date2num(dt.datetime.combine(valid, dt.time()))  # type: ignore[no-any-return]
-        return 0.0 if not valid else float(self.market.day_numbers[t]) + float(valid)
-
     def refused_at_once(self, order: Order, t: int) -> bool:
         """Refuse what can never trade: a name without listing, a sale of what is not held."""
         market, i = self.market, order.i
@@ -154,14 +152,28 @@ class OrderBook:
 
     # -- a session ------------------------------------------------------------------------------
 
-    def follow(self, i: int, before: int) -> None:
-        """Let sales of a whole position follow it through a corporate action."""
-        held = self.account.holdings.get(i, 0)
-        for order in self.open:
-            if order.i == i and order.issell() and order.remaining == before:
-                order.executed.remsize = -held
-                order.size = order.created.size = order.executed.size - held
-                order.wanted = -int(order.size)
+    def follow(self, ratios: dict[int, float]) -> None:
+        """Carry waiting orders over an ex-date: baskets grow with the share ratio, sales of all stay of all.
+
+        Other orders stay as their owner wrote them, limit prices too.
+        """
+        for i, ratio in ratios.items():
+            waiting = [order for order in self.open if order.i == i]
+            if ratio == 1.0 or not waiting:
+                continue
+            held = self.account.holdings.get(i, 0)
+            sales = [order for order in waiting if order.issell()]
+            of_all = sum(order.remaining for order in sales) == math.floor(held / ratio + 0.5)
+            left = held
+            for order in waiting:
+                if order.issell() and of_all:
+                    size = left if order is sales[-1] else int(order.remaining * ratio) // 100 * 100
+                    left -= size
+                elif order.basket:
+                    size = int(order.remaining * ratio)
+                else:
+                    continue
+                order.resize(size)
 
     def drop_delisted(self, i: int, t: int) -> None:
         """Reject what waits for a stock that has left the market."""
@@ -175,9 +187,7 @@ class OrderBook:
         cash = self.account.cash
         for order in submitted:
             if self.links.is_orphan(order):
-                order.reason = matching.PARENT
-                self.ledger.refuse(t, order, order.wanted, 0, matching.PARENT, "dropped")
-                self.end(order, Order.Rejected, "dropped")
+                self.reject(order, t, order.wanted, matching.PARENT)
                 continue
             if self.rules.check_submitted:
                 value = abs(order.created.size) * order.created.price * 100.0
@@ -196,12 +206,14 @@ class OrderBook:
         now = float(market.day_numbers[t])
         orders = self.pending
         if rules.sells_first:
-            orders = [order for order in orders if order.size < 0] + [order for order in orders if order.size > 0]
+            first_market = self.fill == "next_open"
+            orders = sorted(orders, key=lambda order: _turn(order, first_market))
         stocks = list(dict.fromkeys(order.i for order in orders))
         place = {i: k for k, i in enumerate(stocks)}
         bars = matching.bars_of(market, t, stocks)
         day_fees = self._day_fees(t)
-        self._sales_wait = False
+        self._blocked_sales.clear()
+        self._volume_taken.clear()
         self.links.activate()
         to_come, kept = self._trying = deque(orders), []
         while to_come:
@@ -214,7 +226,7 @@ class OrderBook:
                 if not order.alive():
                     continue
             kept.append(order)
-        self._trying = None
+        self._trying = (deque(), [])
         self.pending = kept
         for order in [order for order in kept if order.day]:
             self.pending.remove(order)
@@ -228,15 +240,15 @@ class OrderBook:
 
     def _try(self, order: Order, t: int, bars: matching.Bars, k: int, day_fees: Any) -> None:
         """Fill an order at this bar, or note why not."""
-        price, reason = self._price(order, bars, k)
+        price, reason = matching.price_of(order, bars, k, self.fill != "next_open", self.rules.price_limits)
         if reason:
             if reason == matching.SUSPENDED and not self.market.listed[t, order.i]:
                 left = bool(self.market.age[t, order.i])
                 self.reject(order, t, order.remaining, matching.DELISTED if left else matching.NOT_LISTED)
             else:
                 self._blocked(order, t, order.remaining, reason)
-        elif order.target is not None and not self._resized(order, price):
-            self.end(order, Order.Canceled, "done")
+        elif order.target is not None and not self._resized(order, t, price):
+            pass  # nothing left to do, or less than a lot
         elif order.size > 0:
             self._fill_buy(order, t, bars, k, price, day_fees)
         else:
@@ -244,78 +256,68 @@ class OrderBook:
         if order.exectype in _TRAILING and order.alive() and not order.triggered and bars.traded[k]:
             order.trailadjust(bars.close[k])
 
-    def _price(self, order: Order, bars: matching.Bars, k: int) -> tuple[float, str]:
-        """Price at which the order's kind trades within the bar, or the reason why it does not."""
-        kind, is_buy, limits = order.exectype, order.size > 0, self.rules.price_limits
-        created = order.created
-        if kind == Order.Market:
-            return matching.market_price(bars, k, is_buy, self.fill != "next_open", limits)
-        if kind == Order.Limit:
-            return matching.limit_price(bars, k, is_buy, created.price, limits)
-        if kind == Order.Close:
-            return matching.market_price(bars, k, is_buy, True, limits)
-        if kind in (Order.Stop, Order.StopTrail):
-            return matching.stop_price(bars, k, is_buy, created.price, limits)
-        if order.triggered:
-            return matching.limit_price(bars, k, is_buy, created.pricelimit, limits)
-        price, reason, order.triggered = matching.stop_limit_price(
-            bars, k, is_buy, created.price, created.pricelimit, limits
-        )
-        return price, reason
-
     def _day_fees(self, t: int) -> Any:
         return self.fees.on(self.market.sessions[t])
 
-    def _resized(self, order: Order, price: float) -> bool:
-        """Size a basket order at the fill's price (``size_at="fill"``); False if nothing is left to do."""
+    def _resized(self, order: Order, t: int, price: float) -> bool:
+        """Size a basket order at the fill's price (``size_at="fill"``); False if that ends it."""
         gap = (order.target or 0.0) - self.account.holdings.get(order.i, 0) * price
         size = int(abs(gap) // price) if (gap > 0) == order.isbuy() else 0
+        order.target = None
+        if not size:
+            self.end(order, Order.Canceled, "done")
+            return False
         if self.rules.lots and order.isbuy():
-            size = legal_buy(size, self.lot(order.i, self.market.running.t))
-        order.target, order.wanted = None, size
-        order.executed.remsize = size if order.isbuy() else -size
-        return size > 0
+            legal = legal_buy(size, self.lot(order.i, t))
+            if not legal:
+                self.reject(order, t, size, matching.LOT)
+                return False
+            size = legal
+        order.resize(size)
+        return True
+
+    def _room(self, order: Order, quantity: int, bars: matching.Bars, k: int) -> int:
+        """What the participation cap leaves of ``quantity``; the session's fills of a stock share it."""
+        cap = None if self._no_slippage else self.slippage.max_shares(bars.volume[k])
+        return quantity if cap is None else max(0, min(quantity, int(cap) - self._volume_taken.get(order.i, 0)))
+
+    def _slipped(self, order: Order, quantity: int, price: float, bars: matching.Bars, k: int) -> float:
+        if self._no_slippage:
+            return price
+        is_buy = order.size > 0
+        wished = self.slippage.price(is_buy, price, quantity, bars.volume[k])
+        return matching.inside(bars, k, is_buy, wished, price, matching.limit_of(order), self.rules.price_limits)
 
     def _fill_sale(self, order: Order, t: int, bars: matching.Bars, k: int, price: float, day_fees: Any) -> None:
         i, rules = order.i, self.rules
         held = self.account.holdings.get(i, 0)
-        wanted = order.remaining
-        quantity = wanted
+        quantity, waiting = order.remaining, ""
         if quantity > held:
-            self._cut(order, t, wanted - held, matching.OVERSELL)
-            quantity = held
-        waiting = ""
+            if rules.t_plus_one and any(other.i == i and other.size > 0 for other in self._trying[0]):
+                quantity, waiting = held, matching.T_PLUS_ONE  # what it means to sell is bought today
+            else:
+                self._cut(order, t, quantity - held, matching.OVERSELL)
+                quantity = held
         if rules.t_plus_one:
             sellable = self.account.sellable(i)
             if quantity > sellable:
                 quantity, waiting = sellable, matching.T_PLUS_ONE
-        cap = None if self._no_slippage else self.slippage.max_shares(bars.volume[k])
-        if cap is not None and quantity > cap:
-            quantity, waiting = int(cap), matching.VOLUME_CAP
+        room = self._room(order, quantity, bars, k)
+        if room < quantity:
+            quantity, waiting = room, matching.VOLUME_CAP
         if rules.lots and quantity > 0:
             legal = legal_sell(quantity, held, self.lot(i, t))
-            if legal < quantity:
-                if not waiting:
-                    self._cut(order, t, quantity - legal, matching.LOT)
-                quantity = legal
-        if quantity > 0:
-            slipped = matching.inside(
-                bars, k, False, self.slippage.price(False, price, quantity, bars.volume[k]),
-                order.created.price if order.exectype == Order.Limit else None, rules.price_limits,
-            )  # fmt: skip
-            self._execute(order, t, -quantity, slipped, price, day_fees)
-        elif not waiting and order.alive():
-            self.end(order, Order.Rejected, "dropped")
-        if waiting and order.alive():
-            self._blocked(order, t, order.remaining, waiting)
+            if legal < quantity and not waiting:
+                self._cut(order, t, quantity - legal, matching.LOT)
+            quantity = legal
+        self._trade(order, t, -quantity, price, bars, k, day_fees, waiting)
 
     def _fill_buy(self, order: Order, t: int, bars: matching.Bars, k: int, price: float, day_fees: Any) -> None:
         i, rules = order.i, self.rules
-        quantity = order.remaining
-        waiting = ""
-        cap = None if self._no_slippage else self.slippage.max_shares(bars.volume[k])
-        if cap is not None and quantity > cap:
-            quantity, waiting = int(cap), matching.VOLUME_CAP
+        quantity, waiting = order.remaining, ""
+        room = self._room(order, quantity, bars, k)
+        if room < quantity:
+            quantity, waiting = room, matching.VOLUME_CAP
         lot = self.lot(i, t) if rules.lots else None
         if lot is not None:
             legal = legal_buy(quantity, lot)
@@ -323,36 +325,46 @@ class OrderBook:
                 self._cut(order, t, quantity - legal, matching.LOT)
             quantity = legal
         if quantity > 0:
-            limit = order.created.price if order.exectype == Order.Limit else None
-            slipped = matching.inside(
-                bars,
-                k,
-                True,
-                self.slippage.price(True, price, quantity, bars.volume[k]),
-                limit,
-                rules.price_limits,
-            )
-            affordable = self.account.affordable(order, quantity, slipped, day_fees, lot)
+            worst = self._slipped(order, quantity, price, bars, k)
+            affordable = self.account.affordable(order, quantity, worst, day_fees, lot)
             if affordable < quantity:
-                if self._sales_wait and rules.short_cash == "cut":
-                    waiting = matching.CASH  # blocked sales of this session may still bring the cash
-                elif rules.short_cash == "refuse" or not affordable:
+                if (id(order.owner), order.plen) in self._blocked_sales and rules.short_cash == "cut":
+                    waiting = matching.CASH  # sales decided with it are blocked and may still bring the cash
+                elif not affordable:
                     self._no_cash(order, t)
                     return
                 else:
                     self._cut(order, t, order.remaining - affordable, matching.CASH)
                     waiting = ""
                 quantity = affordable
-            if quantity:
-                self._execute(order, t, quantity, slipped, price, day_fees)
+        self._trade(order, t, quantity, price, bars, k, day_fees, waiting)
+
+    def _trade(
+        self,
+        order: Order,
+        t: int,
+        size: int,
+        price: float,
+        bars: matching.Bars,
+        k: int,
+        day_fees: Any,
+        waiting: str,
+    ) -> None:
+        """Fill ``size`` shares and leave the rest waiting for the reason ``waiting``, if there is one."""
+        if size:
+            self._execute(order, t, size, self._slipped(order, abs(size), price, bars, k), price, day_fees)
         elif not waiting and order.alive():
-            self.end(order, Order.Rejected, "dropped")
+            self.end(order, Order.Completed if order.executed.size else Order.Rejected, "dropped")
         if waiting and order.alive():
             self._blocked(order, t, order.remaining, waiting)
 
     def _execute(self, order: Order, t: int, size: int, price: float, unslipped: float, day_fees: Any) -> None:
         trades = self.account.execute(order, t, size, price, unslipped, day_fees)
-        order.status = Order.Completed if not order.executed.remsize else Order.Partial
+        if trades is None:
+            self._no_cash(order, t)
+            return
+        if not self._no_slippage:
+            self._volume_taken[order.i] = self._volume_taken.get(order.i, 0) + abs(size)
         if order.refusal is not None:
             order.refusal.done += min(abs(size), order.refusal.wanted - order.refusal.done)
             if order.status == Order.Completed:
@@ -379,6 +391,11 @@ class OrderBook:
     def _notice(self, order: Order, trades: list[Trade] | None = None) -> None:
         self.notices.append((order.clone(), _NONE if trades is None else trades))
 
+    def tell(self, trades: list[Trade]) -> None:
+        """Notice trades that closed without an order."""
+        for trade in trades:
+            self.notices.append((None, [trade]))
+
     def end(self, order: Order, status: int, outcome: str) -> None:
         """Give an order its last status and tell its owner."""
         order.status = status
@@ -393,8 +410,9 @@ class OrderBook:
         """Cancel what ends with an order that has traded or ended."""
         rivals = self.links.rivals(order)
         if rivals:
-            to_come, kept = self._trying or (deque(self.pending), [])
-            for other in [*reversed(kept), *reversed(to_come)]:
+            to_come, kept = self._trying
+            waiting = [*to_come, *kept] or self.pending
+            for other in reversed(waiting):
                 if other.ref in rivals and other is not order and other.alive():
                     self._void(other)
         void = self.links.filled(order) if order.status == Order.Completed else []
@@ -407,7 +425,7 @@ class OrderBook:
     def _void(self, order: Order) -> None:
         """Cancel an order because of another one."""
         self.remove(order)
-        for queue in self._trying or ():
+        for queue in self._trying:
             if order in queue:
                 queue.remove(order)
         self.end(order, Order.Canceled, "cancelled")
@@ -422,8 +440,9 @@ class OrderBook:
 
     def _expire(self, order: Order, t: int) -> None:
         if order.refusal is None:
-            self.ledger.refuse(t, order, order.remaining, 0, matching.NOT_REACHED, "dropped")
-            order.reason = matching.NOT_REACHED
+            reason = matching.EXPIRED if order.exectype == Order.Market else matching.NOT_REACHED
+            self.ledger.refuse(t, order, order.remaining, 0, reason, "dropped")
+            order.reason = reason
         self.end(order, Order.Expired, "dropped")
 
     def _blocked(self, order: Order, t: int, wanted: int, reason: str) -> None:
@@ -431,8 +450,8 @@ class OrderBook:
         order.reason = reason
         if reason == matching.NOT_REACHED:
             return  # a resting limit order that waits is not refused; its expiry is
-        if reason != matching.CASH and order.issell() and self.rules.unfilled == "carry" and not order.day:
-            self._sales_wait = True
+        if order.issell() and self.rules.unfilled == "carry" and not order.day:
+            self._blocked_sales.add((id(order.owner), order.plen))
         row = order.refusal
         if row is not None and row.reason == reason:
             row.days += 1
@@ -445,10 +464,8 @@ class OrderBook:
         """Take ``missing`` shares off an order for good; it goes on with the rest."""
         left = order.remaining - missing
         order.reason = reason
+        if order.refusal is not None:  # what it said is missing is said anew here
+            order.refusal.outcome, order.refusal = "changed", None
         self.ledger.refuse(t, order, order.remaining, left, reason, "cut" if left else "dropped")
-        if not left and not order.executed.size:
-            return  # nothing is left: the caller rejects the order as it was
-        order.executed.remsize = left if order.isbuy() else -left
-        order.size = order.created.size = (
-            (order.executed.size + left) if order.isbuy() else (order.executed.size - left)
-        )
+        if left or order.executed.size:  # else the caller rejects the order as it was
+            order.shrink(left)

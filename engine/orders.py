@@ -6,12 +6,13 @@ with the same attributes and methods, so that a basket of a hundred names costs 
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import backtrader as bt
 from backtrader.utils import AutoOrderedDict
-from backtrader.utils.date import num2date
+from backtrader.utils.date import date2num, num2date
 
 _Base = bt.Order
 
@@ -330,6 +331,17 @@ class Order(_Answers):
         """Keep the commission scheme with the order."""
         self.comminfo = comminfo
 
+    def shrink(self, left: int) -> None:
+        """Go on with ``left`` shares to trade."""
+        sign = 1 if self.ordtype == _Base.Buy else -1
+        self.executed.remsize = sign * left
+        self.size = self.created.size = self.executed.size + sign * left
+
+    def resize(self, left: int) -> None:
+        """Ask for ``left`` shares more instead of what was asked for."""
+        self.shrink(left)
+        self.wanted = int(abs(self.size))
+
     def active(self) -> bool:
         """Whether it may be tried: a child of a bracket waits for its parent."""
         return not self.waits
@@ -390,7 +402,7 @@ class OrderNotice(_Answers):
 
 
 class Trade:
-    """A round trip from flat to flat (Backtrader's ``Trade``): long only, amounts in yuan.
+    """A round trip from flat to flat (Backtrader's ``Trade``), amounts in yuan.
 
     Dividends received while it is open are part of ``pnl``; bonus shares change ``size`` and lower the
     average ``price``, so that ``pnlcomm`` of a closed trade equals the change of cash.
@@ -449,19 +461,24 @@ class Trade:
             self.barclose, self.dtclose, self.status = bar, dt, bt.Trade.Closed
         else:
             self.status = bt.Trade.Open
-        if size > 0:
+        if abs(new) > abs(old):
             self.price = (old * self.price + size * price) / new
         else:
             self.pnl += -size * (price - self.price)
         self.pnlcomm = self.pnl - self.commission
         self.value = new * self.price
 
-    def adjust(self, added: float, cash: float) -> None:
+    def adjust(self, added: float, cash: float, bar: int, dt: float) -> None:
         """Book a corporate action: ``added`` shares at no cost and ``cash`` yuan of dividends."""
-        if added:
-            self.price = self.size * self.price / (self.size + added)
-            self.size += added
         self.pnl += cash
+        if added:
+            old, self.size = self.size, self.size + added
+            if self.size:
+                self.price = old * self.price / self.size
+            else:  # not even one share is left: what was paid is lost
+                self.pnl -= old * self.price
+                self.isopen, self.isclosed, self.status = False, True, bt.Trade.Closed
+                self.barclose, self.dtclose, self.barlen = bar, dt, bar - self.baropen
         self.pnlcomm = self.pnl - self.commission
         self.value = self.size * self.price
 
@@ -486,3 +503,16 @@ class Trade:
         twin.dtopen, twin.dtclose, twin.long, twin.status = self.dtopen, self.dtclose, self.long, self.status
         twin.owner, twin.history, twin.historyon = self.owner, self.history, self.historyon
         return twin
+
+
+def valid_until(valid: Any, today: float) -> float | None:
+    """Backtrader's ``valid`` as a float date; 0.0 for a day order (the first session it can trade)."""
+    if valid is None:
+        return None
+    if isinstance(valid, dt.timedelta):
+        return 0.0 if valid == dt.timedelta() else today + valid / dt.timedelta(days=1)
+    if isinstance(valid, dt.datetime):
+        return date2num(valid)  # type: ignore[no-any-return]
+    if isinstance(valid, dt.date):
+        return date2num(dt.datetime.combine(valid, dt.time()))  # type: ignore[no-any-return]
+    return 0.0 if not valid else today + float(valid)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -132,6 +133,11 @@ def simulate(
     HuiceError
         Whatever the market, the strategy or the signal refuses.
     """
+    if bar_feeds and fill == "same_close":
+        raise ConfigError(
+            "fill is 'same_close' and the strategy has bar feeds, whose close can be read before it is known; "
+            "use fill='next_open' or stock handles"
+        )
     params = dict(params or {})
     check_parameters(strategy, params)
     market = market.fork()
@@ -150,5 +156,12 @@ def simulate(
     cerebro.addstrategy(strategy, **params)
     if progress is not None:
         cerebro.addanalyzer(_Progress, callback=progress, market=market)
-    strategies = cerebro.run()
+    frozen = gc.get_freeze_count() == 0
+    if frozen:  # what was loaded before the run stays out of the garbage collector's rounds
+        gc.freeze()
+    try:
+        strategies = cerebro.run()
+    finally:
+        if frozen:
+            gc.unfreeze()
     return Simulation(market, broker, strategies[0], cerebro)

@@ -104,6 +104,11 @@ class RebalanceStrategy(bt.Strategy):  # type: ignore[misc]
         chosen = Schedule.parse(self.p.rebalance, self.p.anchor).decisions(market.calendar, first, last)
         self._decisions = frozenset((chosen - first + clock.p.first).tolist())
         self._fitted = False
+        self._signal = self.p.signal
+        if self._signal is not None and self._signal.refit not in ("never", "once", "every"):
+            raise SignalError(
+                f"{type(self._signal).__name__}.refit is '{self._signal.refit}'; it must be never, once or every"
+            )
         self._before_close = self.broker.p.fill == "same_close"
 
     def next(self) -> None:
@@ -128,9 +133,9 @@ class RebalanceStrategy(bt.Strategy):  # type: ignore[misc]
 
     def score(self, view: View) -> pd.DataFrame:
         """Call the signal, fitted as it declares, and check what it returns."""
-        signal = self.p.signal
+        signal = self._signal
         if signal.refit == "every" or (signal.refit == "once" and not self._fitted):
-            signal.fit(view)
+            self._signal = signal = signal.fit(view)
             self._fitted = True
         scores = signal.predict(view)
         check_scores(scores, view, type(signal).__name__)
