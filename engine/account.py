@@ -13,8 +13,9 @@ import numpy as np
 
 from engine import corporate
 from engine.ledger import Ledger
-from engine.orders import Execution, Order, Trade
+from engine.orders import Execution, Order
 from engine.rules import LotRule, Rules, legal_buy
+from engine.trades import Trade
 
 if TYPE_CHECKING:
     from engine.market import Market

@@ -16,14 +16,14 @@ import backtrader as bt
 import numpy as np
 from backtrader.broker import BrokerBase
 
-from engine import matching
+from engine import basket, matching
 from engine.account import Account
 from engine.errors import ConfigError, RuleError
 from engine.fees import FeeSchedule
 from engine.handles import Clock
 from engine.order_book import OrderBook
 from engine.orders import Order, OrderNotice, valid_until
-from engine.rules import Rules, legal_buy, legal_sell
+from engine.rules import Rules
 from engine.slippage import NoSlippage
 
 if TYPE_CHECKING:
@@ -336,32 +336,10 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         wanted = dict(zip(stocks, shares_of_value, strict=True))
         if len(wanted) != len(stocks):
             raise RuleError(f"target weights name a stock twice on {self._today()}")
-        value = self.account.value / 100.0
-        leaving = [i for i in self.held if i not in wanted]
-        concerned = leaving + stocks
-        marks = market.mark[t, np.array(concerned, dtype=np.intp)].tolist() if concerned else []
-        sales: list[tuple[int, int, float, float]] = []
-        buys: list[tuple[int, int, float, float]] = []
-        unpriced: list[tuple[int, int, float, float]] = []
-        for i, price in zip(concerned, marks, strict=True):
-            have = self.account.holdings.get(i, 0)
-            target = wanted.get(i, 0.0) * value
-            if target == 0.0:
-                if have:
-                    sales.append((i, have, 0.0, price))
-            elif price != price:  # no close yet: nothing to size with
-                unpriced.append((i, self.book.lot(i, t).minimum, target, price))
-            elif target > have * price:
-                size = int((target - have * price) // price)
-                if rules.lots:  # a first purchase below one lot goes out as it is, to be refused with a reason
-                    size = legal_buy(size, self.book.lot(i, t)) or (0 if have else size)
-                buys.append((i, size, target, price))
-            elif target < have * price:
-                size = int((have * price - target) // price)
-                sales.append((i, legal_sell(size, have, self.book.lot(i, t)) if rules.lots else size, target, price))
+        plan = basket.plan(self.account, wanted, t, self.book.lot if rules.lots else None)
         day = 0.0 if rules.unfilled == "drop" else None
         made = []
-        for sign, entries in ((-1, sales), (1, buys)):
+        for sign, entries in ((-1, plan.sales), (1, plan.buys)):
             for i, size, target, price in entries:
                 if not size:
                     continue
@@ -371,7 +349,7 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
                     order.target = target
                 made.append(order)
         self.book.submit_basket(made)
-        for i, size, _, price in unpriced:
+        for i, size, _, price in plan.unpriced:
             order = self._place(owner, market.handle(i), i, size, moment, price)
             self.book.submit_basket([order])
             self.book.remove(order)

@@ -1,0 +1,142 @@
+"""How orders end: refused, cut, blocked for now, expired, cancelled with another one; and who is told."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from engine import matching
+from engine.account import Account
+from engine.linked_orders import Links
+from engine.orders import Order, OrderNotice
+from engine.rules import Rules
+from engine.trades import Trade
+
+if TYPE_CHECKING:
+    from engine.market import Market
+
+_NONE: list[Trade] = []
+"""No trades to tell of; shared, never changed."""
+
+
+class OrderEnds:
+    """The queues of a run's orders, and every way in which an order leaves them.
+
+    Attributes
+    ----------
+    orders : list of Order
+        Every order, in sequence; an order's ``ref`` is its position plus one.
+    submitted, pending : list of Order
+        Not yet taken in, and waiting for a price.
+    notices : list of (OrderNotice or None, list of Trade)
+        What the strategies have not been told yet; None for trades that closed without an order.
+    """
+
+    def __init__(self, market: Market, account: Account, rules: Rules) -> None:
+        self.market, self.account, self.rules = market, account, rules
+        self.ledger = account.ledger
+        self.orders: list[Order] = []
+        self.submitted: list[Order] = []
+        self.pending: list[Order] = []
+        self.notices: list[tuple[OrderNotice | None, list[Trade]]] = []
+        self.links = Links()
+        self._trying: tuple[deque[Order], list[Order]] = (deque(), [])  # to come and to keep, while matching
+        self._blocked_sales: set[tuple[int, int]] = set()  # owners and bars of sales that will be tried again
+
+    @property
+    def open(self) -> list[Order]:
+        """Orders that can still trade."""
+        return [*self.pending, *self.submitted]
+
+    def remove(self, order: Order) -> None:
+        """Take an order out of the queues."""
+        for queue in (self.pending, self.submitted):
+            if order in queue:
+                queue.remove(order)
+
+    def _no_cash(self, order: Order, t: int) -> None:
+        order.reason = matching.CASH
+        self.ledger.refuse(t, order, order.remaining, 0, matching.CASH, "dropped")
+        self.end(order, Order.Margin, "dropped")
+
+    def _notice(self, order: Order, trades: list[Trade] | None = None) -> None:
+        self.notices.append((order.clone(), _NONE if trades is None else trades))
+
+    def tell(self, trades: list[Trade]) -> None:
+        """Notice trades that closed without an order."""
+        for trade in trades:
+            self.notices.append((None, [trade]))
+
+    def end(self, order: Order, status: int, outcome: str) -> None:
+        """Give an order its last status and tell its owner."""
+        order.status = status
+        order.executed.dt = float(self.market.day_numbers[self.market.running.t])
+        if order.refusal is not None:
+            order.refusal.outcome, order.refusal = outcome, None
+        self._notice(order)
+        if self.links.used:
+            self._unlink(order)
+
+    def _unlink(self, order: Order) -> None:
+        """Cancel what ends with an order that has traded or ended."""
+        rivals = self.links.rivals(order)
+        if rivals:
+            to_come, kept = self._trying
+            waiting = [*to_come, *kept] or self.pending
+            for other in reversed(waiting):
+                if other.ref in rivals and other is not order and other.alive():
+                    self._void(other)
+        void = self.links.filled(order) if order.status == Order.Completed else []
+        if not order.alive() and order.status != Order.Completed:
+            void = self.links.ended(order)
+        for other in void:
+            if other.status in (Order.Accepted, Order.Partial):  # one not yet taken in is found to be an orphan
+                self._void(other)
+
+    def _void(self, order: Order) -> None:
+        """Cancel an order because of another one."""
+        self.remove(order)
+        for queue in self._trying:
+            if order in queue:
+                queue.remove(order)
+        self.end(order, Order.Canceled, "cancelled")
+
+    def reject(self, order: Order, t: int, wanted: int, reason: str) -> None:
+        """Refuse an order for good."""
+        order.reason = reason
+        if order.refusal is not None:
+            order.refusal.outcome, order.refusal = "dropped", None
+        self.ledger.refuse(t, order, wanted, 0, reason, "dropped")
+        self.end(order, Order.Rejected, "dropped")
+
+    def _expire(self, order: Order, t: int) -> None:
+        if order.refusal is None:
+            reason = matching.EXPIRED if order.exectype == Order.Market else matching.NOT_REACHED
+            self.ledger.refuse(t, order, order.remaining, 0, reason, "dropped")
+            order.reason = reason
+        self.end(order, Order.Expired, "dropped")
+
+    def _blocked(self, order: Order, t: int, wanted: int, reason: str) -> None:
+        """Note that a pending order could not trade today; it stays pending unless it is a day order."""
+        order.reason = reason
+        if reason == matching.NOT_REACHED:
+            return  # a resting limit order that waits is not refused; its expiry is
+        if order.issell() and self.rules.unfilled == "carry" and not order.day:
+            self._blocked_sales.add((id(order.owner), order.plen))
+        row = order.refusal
+        if row is not None and row.reason == reason:
+            row.days += 1
+            return
+        if row is not None:
+            row.outcome = "changed"
+        order.refusal = self.ledger.refuse(t, order, wanted, 0, reason, "pending")
+
+    def _cut(self, order: Order, t: int, missing: int, reason: str) -> None:
+        """Take ``missing`` shares off an order for good; it goes on with the rest."""
+        left = order.remaining - missing
+        order.reason = reason
+        if order.refusal is not None:  # what it said is missing is said anew here
+            order.refusal.outcome, order.refusal = "changed", None
+        self.ledger.refuse(t, order, order.remaining, left, reason, "cut" if left else "dropped")
+        if left or order.executed.size:  # else the caller rejects the order as it was
+            order.shrink(left)
