@@ -48,12 +48,12 @@ def arrays(
 
 
 def run_ours(stocks: int, sessions: int) -> dict[str, Any]:
-    """The job on Huice; the clock runs from Cerebro's start until the ledger's tables exist."""
+    """The job on Huice, from a ready market until the ledger's tables exist."""
     import backtrader as bt
     import pandas  # noqa: F401  (both sides' clocks start after the imports)
 
-    from engine.broker import AShareBroker
     from engine.market import Market
+    from engine.simulation import simulate
 
     days, symbols, fields, scores = arrays(stocks, sessions)
     market = Market.build(days, symbols, fields)
@@ -72,19 +72,15 @@ def run_ours(stocks: int, sessions: int) -> dict[str, Any]:
             if (len(self) - 1) % EVERY:
                 return
             t = len(self) - 1
-            view = market.view(t)
+            view = self.broker.market.view(t)
             usable = np.where(view.traded[-1] > 0, scores[t], -1.0)
             best = np.argsort(-usable, kind="stable")[:HOLD]
             self.broker.target_weights({symbols[i]: 1.0 / HOLD for i in best.tolist()}, owner=self)
 
-    cerebro = bt.Cerebro(stdstats=False)
-    cerebro.adddata(market.clock(), name="clock")
-    broker = AShareBroker(market=market, cash=10_000_000.0)
-    cerebro.setbroker(broker)
-    cerebro.addstrategy(Job)
     gc.collect()
     began = time.process_time()
-    job = cerebro.run()[0]
+    done = simulate(market, Job, cash=10_000_000.0)
+    job, broker = done.strategy, done.broker
     ledger = broker.ledger
     frames = (ledger.equity_frame(), ledger.fills_frame(), ledger.positions_frame(), ledger.refusals_frame())
     cpu = time.process_time() - began
