@@ -49,6 +49,7 @@ class Account:
         self._trades: dict[int, dict[tuple[int, int], Trade]] = {}
         self._trade_refs = 0
         self._bar, self._now = 0, 0.0
+        self._priced: tuple[Order, int, float, tuple[Any, ...]] | None = None
         self._events = corporate.EventBook(market)
         self.ledger = Ledger(market, self.cash, self.exact)
 
@@ -155,7 +156,9 @@ class Account:
     def cost_of(self, order: Order, quantity: int, price: float, day_fees: Any) -> Any:
         """Fen that a purchase takes, fees included."""
         value = self.fen(price * quantity)
-        return value + sum(self.charge(order, True, value, quantity, day_fees))
+        fees = self.charge(order, True, value, quantity, day_fees)
+        self._priced = (order, quantity, price, fees)  # most purchases are then executed as they are
+        return value + fees[0] + fees[1] + fees[2] + fees[3]
 
     def affordable(self, order: Order, quantity: int, price: float, day_fees: Any, lot: LotRule | None) -> int:
         """The largest legal quantity, at most ``quantity``, whose cost with fees the cash covers."""
@@ -191,12 +194,17 @@ class Account:
         i = order.i
         quantity = abs(size)
         value = self.fen(price * quantity)
-        if self.exact:
-            price = value / (100.0 * quantity)  # what was truly paid a share
-        fees = self.charge(order, size > 0, value, quantity, day_fees)
+        priced = self._priced
+        if priced is not None and priced[0] is order and priced[1] == size and priced[2] == price:
+            fees = priced[3]
+        else:
+            fees = self.charge(order, size > 0, value, quantity, day_fees)
+        self._priced = None
         charged = fees[0] + fees[1] + fees[2] + fees[3]
         if size < 0 and charged > value and self.cash + value < charged:
             return None
+        if self.exact:
+            price = value / (100.0 * quantity)  # what was truly paid a share
         before = order.charged
         order.charged = (before[0] + value, before[1] + fees[0], before[2] + quantity, before[3] + fees[2])
         old = self.holdings.get(i, 0)

@@ -18,10 +18,10 @@ import numpy as np
 
 from engine.errors import DataError, LookAheadError, nearest
 from engine.rules import NO_LIMIT_UP, board_of, exchange_of, price_limits
+from engine.view import View
 
 if TYPE_CHECKING:
     from engine.handles import BarFeed, Clock, StockHandle
-    from engine.view import View
 
 FORMAT = 1
 """Version of the saved form; part of every cache key."""
@@ -360,8 +360,6 @@ class Market:
         LookAheadError
             If a clock runs and ``t`` lies after the last close it has seen.
         """
-        from engine.view import View
-
         known = None if self._clock is None or not len(self._clock) else self._clock.known
         if t is None:
             t = len(self.sessions) - 1 if known is None else known

@@ -173,8 +173,11 @@ class OrderBook(OrderEnds):
         now = float(market.day_numbers[t])
         orders = self.pending
         if rules.sells_first:
-            first_market = self.fill == "next_open"
-            orders = sorted(orders, key=lambda order: _turn(order, first_market))
+            if any(order.exectype != Order.Market for order in orders):
+                first_market = self.fill == "next_open"
+                orders = sorted(orders, key=lambda order: _turn(order, first_market))
+            else:
+                orders = [order for order in orders if order.size < 0] + [order for order in orders if order.size > 0]
         stocks = list(dict.fromkeys(order.i for order in orders))
         place = {i: k for k, i in enumerate(stocks)}
         bars = matching.bars_of(market, t, stocks)

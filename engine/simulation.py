@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +53,21 @@ class _Progress(bt.Analyzer):  # type: ignore[misc]
             )
 
     prenext = nextstart = next
+
+
+@contextlib.contextmanager
+def _fewer_collections() -> Iterator[None]:
+    """Keep what lives before and through a run out of the garbage collector's rounds."""
+    thresholds, frozen = gc.get_threshold(), gc.get_freeze_count() == 0
+    gc.set_threshold(50_000, 20, 20)
+    if frozen:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        if frozen:
+            gc.unfreeze()
 
 
 def base_session(market: Market, start: Any, end: Any) -> tuple[int, int]:
@@ -156,12 +172,6 @@ def simulate(
     cerebro.addstrategy(strategy, **params)
     if progress is not None:
         cerebro.addanalyzer(_Progress, callback=progress, market=market)
-    frozen = gc.get_freeze_count() == 0
-    if frozen:  # what was loaded before the run stays out of the garbage collector's rounds
-        gc.freeze()
-    try:
+    with _fewer_collections():
         strategies = cerebro.run()
-    finally:
-        if frozen:
-            gc.unfreeze()
     return Simulation(market, broker, strategies[0], cerebro)
