@@ -44,7 +44,13 @@ def arrays(
     for values in fields.values():
         values[suspended] = np.nan
     days = np.busday_offset(np.datetime64("2011-01-04"), np.arange(sessions)).astype("datetime64[D]")
-    return days, [f"{600000 + k}.SH" for k in range(stocks)], fields, rng.random(shape)
+    return days, codes(stocks), fields, rng.random(shape)
+
+
+def codes(stocks: int) -> list[str]:
+    """Sorted symbols of the main boards, a thousand a prefix."""
+    prefixes = ("600", "601", "603", "605", "000", "001", "002", "003")
+    return sorted(f"{prefixes[k // 1000]}{k % 1000:03d}.{'SH' if k < 4000 else 'SZ'}" for k in range(stocks))
 
 
 def run_ours(stocks: int, sessions: int) -> dict[str, Any]:
