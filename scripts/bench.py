@@ -13,13 +13,17 @@ import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import _cli  # noqa: F401  (puts the project's packages first on the path)
 import numpy as np
 import typer
 
+from engine.errors import ConfigError
+
 SESSIONS, HOLD, EVERY = 2430, 50, 20
+BASELINE = Path(__file__).with_name("bench_baseline.json")
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -150,6 +154,111 @@ def measured(side: str, stocks: int, sessions: int) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
 
 
+def compared(part: int, sessions: int, repeat: int) -> dict[str, Any]:
+    """Both sides on the cut-down job: median of ours, one run of plain Backtrader."""
+    ours = sorted((measured("ours", part, sessions) for _ in range(max(1, repeat))), key=lambda row: row["cpu"])
+    mine = ours[len(ours) // 2]
+    plain = measured("plain", part, sessions)
+    return row_of(part, sessions, mine, plain)
+
+
+def baseline(job: str) -> float:
+    """The committed ratio of ``job`` ("60x2430").
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    known = json.loads(BASELINE.read_text(encoding="utf-8"))
+    if job not in known:
+        raise ConfigError(f"{BASELINE.name} has no baseline for the job {job}; it has {', '.join(known)}")
+    return float(known[job])
+
+
+def check_ratio(ratio: float, job: str) -> None:
+    """Hold ``ratio`` against the committed baseline of ``job``.
+
+    Raises
+    ------
+    ConfigError
+        If the ratio has fallen by more than a quarter.
+    """
+    known = baseline(job)
+    if ratio < known / 1.25:
+        raise ConfigError(
+            f"ours was {ratio} times as fast as plain Backtrader on the job {job}; the baseline is {known:g} and "
+            f"{known / 1.25:.1f} the least that passes"
+        )
+    print(f"{ratio} times as fast; the baseline is {known:g}", file=sys.stderr)
+
+
+def row_of(stocks: int, sessions: int, mine: dict[str, Any], plain: dict[str, Any] | None) -> dict[str, Any]:
+    """One line of the table."""
+    return {
+        "stocks": stocks,
+        "sessions": sessions,
+        "ours_cpu_s": round(mine["cpu"], 3),
+        "backtrader_cpu_s": None if plain is None else round(plain["cpu"], 2),
+        "times_as_fast": None if plain is None else round(plain["cpu"] / mine["cpu"], 1),
+        "orders": mine["orders"],
+        "fills": mine["fills"],
+        "order_notices": mine["order_notices"],
+        "trade_notices": mine["trade_notices"],
+        "ours_peak_mb": round(mine["peak_mb"]),
+    }
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """Right-aligned columns."""
+    heads = list(rows[0])
+    cells = [[("-" if row[head] is None else str(row[head])) for head in heads] for row in rows]
+    widths = [max(len(head), *(len(line[k]) for line in cells)) for k, head in enumerate(heads)]
+    print("  ".join(head.rjust(width) for head, width in zip(heads, widths, strict=True)))
+    for line in cells:
+        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
+
+
+def where_time_goes(stocks: int, sessions: int) -> list[dict[str, Any]]:
+    """CPU seconds of our side by part, as a profiler sees them (it slows everything down alike)."""
+    import cProfile
+    import pstats
+
+    run_ours(min(stocks, 50), 250)  # imports and first calls are not what is asked for
+    profile = cProfile.Profile()
+    profile.runcall(run_ours, stocks, sessions)
+    spent: dict[str, float] = {}
+    for (file, _, name), (_, _, own, _, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        spent[part_of(file, name)] = spent.get(part_of(file, name), 0.0) + own
+    spent.pop("job", None)
+    total = sum(spent.values())
+    return [
+        {"part": part, "share": f"{100 * own / total:.1f} %", "profiled_cpu_s": round(own, 3)}
+        for part, own in sorted(spent.items(), key=lambda item: -item[1])
+    ]
+
+
+PARTS = {
+    "handles.py": "clock", "matching.py": "matching", "order_book.py": "matching", "order_ends.py": "matching",
+    "rules.py": "rules and fees", "fees.py": "rules and fees", "orders.py": "orders", "basket.py": "orders",
+    "broker.py": "orders", "trades.py": "account", "account.py": "account", "ledger.py": "ledger",
+    "market.py": "job", "price_limits.py": "job",
+}  # fmt: skip
+"""Part of the event loop by file; building the market is not part of it."""
+
+
+def part_of(file: str, name: str) -> str:
+    """Which part of the job a profiled function belongs to."""
+    place = Path(file)
+    if place.parent.name == "engine":
+        return PARTS.get(place.name, "other")
+    if place.name == "bench.py":
+        return "job" if name in ("arrays", "codes", "run_ours") else "strategy"
+    if "backtrader" in place.parts:
+        return "Backtrader"
+    return "job" if name in ("<built-in method gc.collect>",) else "built-in functions, NumPy, pandas"
+
+
 @app.command(epilog="Example: python scripts/bench.py --stocks 500 --full")
 def main(
     stocks: int = typer.Option(500, help="Stocks of the full job."),
@@ -157,6 +266,8 @@ def main(
     part: int = typer.Option(60, help="Stocks of the cut-down job on which both sides run."),
     full: bool = typer.Option(False, help="Run plain Backtrader on the full job too (about a minute at 500 stocks)."),
     repeat: int = typer.Option(3, help="Runs of our side; the median counts."),
+    check: bool = typer.Option(False, help="Compare the cut-down job with the committed baseline; beyond 25 % fails."),
+    profile: bool = typer.Option(False, help="Print where our side spends its time."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object instead of the table."),
     one: str = typer.Option("", hidden=True),
 ) -> None:
@@ -167,35 +278,22 @@ def main(
         figures["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
         print(json.dumps(figures))
         return
-    rows = []
-    for size, plain_too in ((part, True), (stocks, full)):
-        ours = sorted((measured("ours", size, sessions) for _ in range(max(1, repeat))), key=lambda row: row["cpu"])
-        mine = ours[len(ours) // 2]
-        plain = measured("plain", size, sessions) if plain_too else None
-        rows.append(
-            {
-                "stocks": size,
-                "sessions": sessions,
-                "ours_cpu_s": round(mine["cpu"], 3),
-                "backtrader_cpu_s": None if plain is None else round(plain["cpu"], 2),
-                "times_as_fast": None if plain is None else round(plain["cpu"] / mine["cpu"], 1),
-                "orders": mine["orders"],
-                "fills": mine["fills"],
-                "order_notices": mine["order_notices"],
-                "trade_notices": mine["trade_notices"],
-                "ours_peak_mb": round(mine["peak_mb"]),
-            }
-        )
+    if profile:
+        rows = where_time_goes(stocks, sessions)
+    elif check:
+        baseline(f"{part}x{sessions}")  # an unknown job is told before anything runs
+        rows = [compared(part, sessions, repeat)]
+    else:
+        mine = sorted((measured("ours", stocks, sessions) for _ in range(max(1, repeat))), key=lambda row: row["cpu"])
+        plain = measured("plain", stocks, sessions) if full else None
+        rows = [compared(part, sessions, repeat), row_of(stocks, sessions, mine[len(mine) // 2], plain)]
     if as_json:
         print(json.dumps({"rows": rows}))
-        return
-    heads = list(rows[0])
-    cells = [[("-" if row[head] is None else str(row[head])) for head in heads] for row in rows]
-    widths = [max(len(head), *(len(line[k]) for line in cells)) for k, head in enumerate(heads)]
-    print("  ".join(head.rjust(width) for head, width in zip(heads, widths, strict=True)))
-    for line in cells:
-        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
-    if not full:
+    else:
+        print_table(rows)
+    if check:
+        check_ratio(rows[0]["times_as_fast"], f"{part}x{sessions}")
+    elif not full and not profile and not as_json:
         print(f"plain Backtrader ran on the cut-down job of {part} stocks only; --full runs it on {stocks} too")
 
 
