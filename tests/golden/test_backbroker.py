@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from backbroker import (
+    Baskets,
     EveryKind,
     RandomTrader,
     largest_difference,
@@ -15,6 +16,8 @@ from backbroker import (
     random_market,
     stream_differences,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 DATA = Path(os.environ.get("HUICE_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 
@@ -45,6 +48,32 @@ def test_every_kind_of_order_gives_the_same_account_and_the_same_notices(seed: i
     assert largest_difference(ours, theirs) < 1e-9
     seen = {status for stream in theirs.told.values() for status, *_ in stream}
     assert {"Completed", "Canceled", "Expired"} <= seen
+
+
+@pytest.mark.parametrize("cash", [50_000.0, 2_000_000.0])
+def test_baskets_in_one_call_give_the_account_of_the_orders_sent_one_by_one(cash: float) -> None:
+    market = random_market(stocks=20, sessions=500, seed=11)
+    theirs, ours = (run(market, Baskets, cash, 4) for run in (on_backtrader, on_ours))
+    assert len(theirs.told) > 500
+    assert largest_difference(ours, theirs) < 1e-9
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**31 - 1),
+    cash=st.sampled_from([20_000.0, 100_000.0, 1_000_000.0]),
+    strategy=st.sampled_from([RandomTrader, EveryKind, Baskets]),
+    through=st.sampled_from(["handles", "feeds"]),
+)
+def test_strategies_drawn_at_random_give_the_same_account_and_notices(
+    seed: int, cash: float, strategy: type, through: str
+) -> None:
+    market = random_market(stocks=8, sessions=120, seed=seed % 1000)
+    theirs = on_backtrader(market, strategy, cash, seed)
+    ours = on_ours(market, strategy, cash, seed, "handles" if strategy is Baskets else through)
+    assert largest_difference(ours, theirs) < 1e-9
+    if strategy is not Baskets:
+        assert stream_differences(ours, theirs)[1] < 1e-9
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="real data are not here: set HUICE_DATA to their folder")

@@ -248,3 +248,31 @@ def stream_differences(ours: Recorder, theirs: Recorder) -> tuple[int, float]:
         count += 1
         worst = max([worst, *(abs(a - b) / max(1.0, abs(b)) for a, b in zip(mine[1:], other[1:], strict=True))])
     return count, worst
+
+
+class Baskets(Recorder):
+    """A random basket every few sessions; one call on ours, sales then purchases one by one on Backtrader."""
+
+    def trade(self) -> None:
+        if len(self) % 5:
+            return
+        chosen = [str(name) for name in self.rng.permutation(self.p.names)[: int(self.rng.integers(0, 8))]]
+        shares = self.rng.dirichlet(np.ones(len(chosen) + 1))[:-1] if chosen else []
+        plan = {name: round(float(part) * 0.98, 4) for name, part in zip(chosen, shares, strict=True)}
+        if self.p.find is not None:
+            self.broker.target_weights(plan, owner=self)
+            return
+        value = self.broker.getvalue()
+        for name in sorted(self.p.names):
+            data = self.data_of(name)
+            if self.getposition(data).size and name not in plan:
+                self.close(data)
+        later = []
+        for name, weight in plan.items():
+            data = self.data_of(name)
+            if weight * value < self.getposition(data).size * data.close[0]:
+                self.order_target_percent(data, weight)
+            else:
+                later.append((data, weight))
+        for data, weight in later:
+            self.order_target_percent(data, weight)
