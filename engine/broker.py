@@ -1,6 +1,6 @@
 """The A-share broker: orders in, fills and refusals out. The only place where money changes hands.
 
-It subclasses Backtrader's ``BrokerBase`` and holds the whole market as arrays. Orders come from
+It is a ``BrokerBase`` of Backtrader's and holds the whole market as arrays. Orders come from
 Backtrader's own methods on stock handles or bar feeds, or as a whole basket from
 :meth:`AShareBroker.target_weights`. Time is the clock feed's own position: on a date on which the
 clock has no bar nothing is matched, marked or booked.
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import backtrader as bt
 import numpy as np
-from backtrader.broker import BrokerBase
 
 from engine import basket, matching
 from engine.account import Account
@@ -25,6 +24,7 @@ from engine.order_book import OrderBook
 from engine.orders import Order, OrderNotice, valid_until
 from engine.rules import Rules
 from engine.slippage import NoSlippage
+from engine.surface import Surface
 
 if TYPE_CHECKING:
     from engine.ledger import Ledger
@@ -62,7 +62,7 @@ class _Positions(Mapping[Any, bt.Position]):
         return len(self._broker.held)
 
 
-class AShareBroker(BrokerBase):  # type: ignore[misc]
+class AShareBroker(Surface):
     """Broker of one market and one account.
 
     Parameters
@@ -163,18 +163,10 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         RuleError
             Once a session is booked.
         """
-        if self._session >= 0:
+        if self._running and self._session >= 0:
             raise RuleError(f"the starting cash cannot be set on {self._today()}: the account has begun")
         self.p.cash = cash
         self.init()
-
-    def setcommission(self, *args: Any, **kwargs: Any) -> None:
-        """Refused: fees are given to the broker as ``fees``."""
-        raise ConfigError("fees are set with AShareBroker(fees=FeeSchedule(commission=0.00025)), not setcommission")
-
-    def addcommissioninfo(self, *args: Any, **kwargs: Any) -> None:
-        """Refused: fees are given to the broker as ``fees``."""
-        self.setcommission()
 
     set_cash = setcash
 
@@ -192,14 +184,6 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         return total
 
     get_value = getvalue
-
-    def get_value_lever(self, datas: Iterable[Any] | None = None, mkt: bool = False) -> float:
-        """The same: nothing is levered."""
-        return self.getvalue(datas)
-
-    def get_leverage(self) -> float:
-        """1.0: nothing is levered."""
-        return 1.0
 
     def getposition(self, data: Any) -> bt.Position:
         """Position of a stock by its handle or bar feed (one and the same): ``size`` and average ``price``."""
@@ -425,6 +409,8 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
     def next(self) -> None:
         """Book one session: actions of its ex-date, matching, interest, marking. Nothing without a clock bar."""
         clock = self.market.running
+        if not self._looked:
+            self._look()
         if not len(clock):
             return
         t = clock.t
@@ -435,6 +421,8 @@ class AShareBroker(BrokerBase):  # type: ignore[misc]
         account.open_session(t, len(clock))
         if previous >= 0:
             account.accrue(previous, t, self.p.cash_rate)
+        if self._paid_in:
+            self._pay_in()
         if self.rules.corporate_actions:
             ratios, closed = account.book_actions(t)
             if ratios:

@@ -73,6 +73,7 @@ class Clock(_BulkFeed):
     Its prices are NaN: it cannot be traded. ``t`` is read off the feed itself, never counted beside it.
     """
 
+    plotinfo = dict(plot=False)
     closed: int
     """Last session whose close the broker has booked, -1 before the first."""
 
