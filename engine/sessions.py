@@ -116,7 +116,7 @@ class Schedule:
         changes = np.flatnonzero(period[1:] != period[:-1])
         if self.at == "end":
             edge = self._start(int(period[-1]) + 1)
-            over = np.busday_count(days[-1] + 1, edge) == 0
+            over = np.busday_count(days[-1] + np.timedelta64(1, "D"), edge) == 0
             found = np.append(changes, len(days) - 1) if over else changes
         else:
             edge = self._start(int(period[0]))

@@ -60,9 +60,7 @@ class SyntheticConfig:
         if self.seed < 0:
             raise ConfigError(f"seed={self.seed} is negative; use a whole number from 0 on")
         if self.start < EARLIEST:
-            raise ConfigError(
-                f"start={self.start} is too early for a synthetic market; choose {EARLIEST} or later"
-            )
+            raise ConfigError(f"start={self.start} is too early for a synthetic market; choose {EARLIEST} or later")
         if self.start >= self.end:
             raise ConfigError(f"start={self.start} is not before end={self.end}; give start before end")
 
@@ -139,8 +137,7 @@ def exchange_sessions(end: dt.date) -> np.ndarray:
             calendar = exchange_calendars.get_calendar("XSHG", start="1991-01-02", end=end.isoformat())
     except ValueError as error:
         raise DataError(
-            f"the exchange calendar has no sessions up to {end}; choose an earlier end or upgrade "
-            "exchange-calendars"
+            f"the exchange calendar has no sessions up to {end}; choose an earlier end or upgrade exchange-calendars"
         ) from error
     return calendar.sessions.to_numpy().astype("datetime64[D]")
 
@@ -176,16 +173,13 @@ def write_synthetic(
     from feeds.synthetic_prices import simulate
     from feeds.synthetic_tables import write_tables
 
-    config = SyntheticConfig(
-        seed=seed, stocks=stocks, start=_as_date(start, "start"), end=_as_date(end, "end")
-    )
+    config = SyntheticConfig(seed=seed, stocks=stocks, start=_as_date(start, "start"), end=_as_date(end, "end"))
     known = exchange_sessions(config.end)
     first = int(np.searchsorted(known, np.datetime64(config.start, "D")))
     sessions = known[first:]
     if len(sessions) < 2:
         raise DataError(
-            f"{config.start} to {config.end} has {len(sessions)} sessions and a market needs two; "
-            "choose a longer span"
+            f"{config.start} to {config.end} has {len(sessions)} sessions and a market needs two; choose a longer span"
         )
     streams = Streams(config.seed)
     people = draw_population(config.stocks, sessions, known[:first], streams)

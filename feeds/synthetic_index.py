@@ -71,11 +71,14 @@ def review_days(sessions: np.ndarray) -> dict[str, np.ndarray]:
     months = np.unique(sessions.astype("datetime64[M]"))
     months = months[np.isin(months.astype(int) % 12, (5, 11))]
     first = months.astype("datetime64[D]")
-    second_friday = first + (4 - (first.astype(int) + 3) % 7) % 7 + 7  # 1970-01-01 was a Thursday
+    days_on = (4 - (first.astype(int) + 3) % 7) % 7 + 7
+    second_friday = first + days_on.astype("timedelta64[D]")  # 1970-01-01 was a Thursday
     position = np.searchsorted(sessions, second_friday, side="right")
     position = position[position < len(sessions)]
     effective = sessions[position]
-    announced = sessions[np.maximum(np.searchsorted(sessions, effective - 14, side="right") - 1, 0)]
+    announced = sessions[
+        np.maximum(np.searchsorted(sessions, effective - np.timedelta64(14, "D"), side="right") - 1, 0)
+    ]
     return {"effective": effective, "announced": announced}
 
 
@@ -112,7 +115,7 @@ def _spells(chosen: dict[str, np.ndarray], reviews: dict[str, np.ndarray]) -> di
         step = np.diff(padded, axis=0).T  # by stock, so that starts and ends pair up
         i, begin = np.nonzero(step == 1)
         _, end = np.nonzero(step == -1)
-        ends = {name: np.append(days, np.datetime64("NaT")) for name, days in reviews.items()}
+        ends = {name: np.append(days, np.datetime64("NaT", "D")) for name, days in reviews.items()}
         parts.append(
             (
                 np.full(len(i), code),

@@ -22,9 +22,7 @@ BOARD_SHARE = (0.38, 0.12, 0.22, 0.21, 0.07)
 """Share of all stocks ever listed in 2010-2020, rounded."""
 LISTED_AT_START = (0.75, 0.97, 0.60, 0.35, 0.0)
 """Share that is already listed when a span of ten years begins in 2010."""
-BOARD_OPENS = np.array(
-    ["1991-01-02", "1991-07-03", "2004-06-25", "2009-10-30", "2019-07-22"], "datetime64[D]"
-)
+BOARD_OPENS = np.array(["1991-01-02", "1991-07-03", "2004-06-25", "2009-10-30", "2019-07-22"], "datetime64[D]")
 CODES = (
     np.r_[600000:601000, 601000:602000, 603000:604000, 605000:606000],
     np.r_[1:1000],
@@ -157,9 +155,7 @@ def draw_population(count: int, sessions: np.ndarray, before: np.ndarray, stream
     )
 
 
-def _boards_and_listings(
-    count: int, sessions: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def _boards_and_listings(count: int, sessions: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Board and listing session of each stock (LONG_AGO if listed before)."""
     years = len(sessions) / 243.0
     board = np.repeat(np.arange(5), np.diff(np.rint(np.cumsum((0.0, *BOARD_SHARE)) * count).astype(int)))
@@ -176,7 +172,7 @@ def _boards_and_listings(
         mine = board == b
         share_new = (1.0 - LISTED_AT_START[b]) * min(1.0, years / 10.5)
         days = np.flatnonzero(allowed & (sessions >= BOARD_OPENS[b]))
-        opened = sessions[0] > BOARD_OPENS[b] + 30
+        opened = sessions[0] > BOARD_OPENS[b] + np.timedelta64(30, "D")
         if b == STAR and opened:
             share_new = min(1.0, 0.25 * years)
         fresh = mine & ((draw < share_new) | (not opened))
@@ -212,14 +208,10 @@ def _listing_dates(
 ) -> np.ndarray:
     opened = np.minimum(np.searchsorted(before, BOARD_OPENS[board]), len(before) - 1)
     old = opened + (rng.random(len(board)) * (len(before) - opened)).astype(int)
-    return np.where(
-        list_pos >= 0, sessions[np.clip(list_pos, 0, None)], before[np.minimum(old, len(before) - 1)]
-    )
+    return np.where(list_pos >= 0, sessions[np.clip(list_pos, 0, None)], before[np.minimum(old, len(before) - 1)])
 
 
-def _industries(
-    count: int, length: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _industries(count: int, length: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Industry before and after a change, session of the change, plain names (unique)."""
     weight = np.array([row[2] for row in INDUSTRIES])
     industry = rng.choice(len(INDUSTRIES), size=(2, count), p=weight / weight.sum())
@@ -257,9 +249,7 @@ def _money(
     price = np.round(np.clip(np.exp(np.log(np.where(new, 16.0, 10.0)) + 0.55 * normal[1]), 3.0, 120.0), 2)
     tilt = np.array([row[3] for row in INDUSTRIES])[industry]
     main = np.where(board <= MAIN_SZ, 5.0e9, 3.5e9)
-    cap = np.clip(
-        np.where(new, 3.5e9, main) * tilt * np.exp(np.where(new, 0.8, 1.1) * normal[2]), 8e8, 1.5e12
-    )
+    cap = np.clip(np.where(new, 3.5e9, main) * tilt * np.exp(np.where(new, 0.8, 1.1) * normal[2]), 8e8, 1.5e12)
     total = np.rint(cap / (price * (1.0 + premium)) / 1e4).astype(np.int64) * 10_000
     part = np.where(rng.random(count) < 0.4, 1.0, rng.uniform(0.25, 0.95, count))
     part = np.where(new, 0.25, part)
@@ -271,7 +261,5 @@ def _money(
         "float": np.where(part >= 1.0, total, np.rint(total * part / 100).astype(np.int64) * 100),
         "beta": np.clip(1.05 + 0.2 * normal[3], 0.5, 1.6),
         "volatility": 0.0195 * np.exp(0.18 * normal[4]) * (cap / 4e9) ** -0.05,
-        "turnover": np.clip(
-            0.0115 * (cap / 4e9) ** -0.3 * np.exp(0.65 * normal[5]) / part**0.25, 0.0008, 0.06
-        ),
+        "turnover": np.clip(0.0115 * (cap / 4e9) ** -0.3 * np.exp(0.65 * normal[5]) / part**0.25, 0.0008, 0.06),
     }

@@ -28,9 +28,7 @@ class Standing:
     jumps: dict[str, np.ndarray]  # sudden changes of value: t, i, size (fraction)
 
 
-def special_treatment(
-    can: np.ndarray, cap: np.ndarray, sessions: np.ndarray, rng: np.random.Generator
-) -> Standing:
+def special_treatment(can: np.ndarray, cap: np.ndarray, sessions: np.ndarray, rng: np.random.Generator) -> Standing:
     """Draw ST spells and delistings.
 
     Parameters
@@ -118,9 +116,7 @@ def suspensions(
     days = np.minimum(np.where(rng.random(len(who)) < 0.01, rng.integers(90, 280, len(who)), days), 280)
     rare = rng.random(len(who)) < 0.6  # halts became short of favour at the end of 2018
     end = begin + days
-    keep = (begin >= np.maximum(list_pos[who] + 30, 1)) & ~(
-        rare & (sessions[begin] >= np.datetime64("2018-11-06"))
-    )
+    keep = (begin >= np.maximum(list_pos[who] + 30, 1)) & ~(rare & (sessions[begin] >= np.datetime64("2018-11-06")))
     # A delisted stock's story is told apart: no other halt near its end. The rest may end in a halt.
     keep &= ~delisted[who] | (end < last_pos[who] - 130)
     who, begin, end = who[keep], begin[keep], np.minimum(end[keep], length)

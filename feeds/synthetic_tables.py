@@ -54,11 +54,7 @@ def write_tables(
 def _write(path: Path, columns: dict[str, Any]) -> None:
     table = pa.table(columns)
     # As in the real tables, so that pandas reads whole numbers with gaps as whole numbers.
-    gaps = [
-        field.name
-        for field in table.schema
-        if pa.types.is_integer(field.type) and table[field.name].null_count
-    ]
+    gaps = [field.name for field in table.schema if pa.types.is_integer(field.type) and table[field.name].null_count]
     if gaps:
         about = [
             {
@@ -92,7 +88,7 @@ def _by_index(index: np.ndarray, words: Any) -> pa.Array:
 def _write_bars(folder: Path, people: Population, paths: Paths, sessions: np.ndarray) -> None:
     years = sessions.astype("datetime64[Y]")
     for year in np.unique(years):
-        part = slice(*np.searchsorted(years, [year, year + 1]))
+        part = slice(*np.searchsorted(years, [year, year + np.timedelta64(1, "Y")]))
         # Stocks by rows, so that the flat order is symbol, then date.
         traded = people.trading[part].T
         i, t = np.nonzero(traded)
@@ -130,7 +126,7 @@ def _securities(people: Population, sessions: np.ndarray) -> dict[str, Any]:
         "last_bar": _dates(sessions[last]),
         "n_bars": people.trading.sum(axis=0)[some].astype(np.int64),
         # as in the real table: a bar within the last ten days
-        "active_at_end": sessions[last] >= sessions[-1] - 10,
+        "active_at_end": sessions[last] >= sessions[-1] - np.timedelta64(10, "D"),
     }
 
 
@@ -223,7 +219,7 @@ def _suspensions(people: Population, sessions: np.ndarray) -> dict[str, Any]:
     i, begin = np.nonzero(step == 1)
     _, end = np.nonzero(step == -1)  # first session after
     still = end == length
-    nat = np.datetime64("NaT")
+    nat = np.datetime64("NaT", "D")
     later = np.minimum(end, length - 1)
     return {
         "symbol": _by_index(i, people.symbols),

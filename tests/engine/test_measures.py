@@ -41,7 +41,7 @@ def same(ours: float | None, theirs: float) -> None:
 
 def sessions(count: int, start: str = "2019-12-31") -> np.ndarray:
     """Weekdays from ``start``, itself the base day."""
-    days = np.arange(np.datetime64(start), np.datetime64(start) + 2 * count + 10)
+    days = np.arange(np.datetime64(start), np.datetime64(start) + np.timedelta64(2 * count + 10, "D"))
     return days[np.is_busday(days)][:count]
 
 
@@ -143,9 +143,7 @@ def test_turnover_counts_both_sides_over_the_mean_value() -> None:
 
 
 def test_the_headline_by_hand() -> None:
-    dates = np.array(
-        ["2019-01-01", "2019-07-02", "2020-01-01"], dtype="datetime64[D]"
-    )  # 365 days, 2 sessions
+    dates = np.array(["2019-01-01", "2019-07-02", "2020-01-01"], dtype="datetime64[D]")  # 365 days, 2 sessions
     head = measures.headline(
         dates,
         np.array([100.0, 80.0, 121.0]),

@@ -34,7 +34,7 @@ def test_wealth_over_an_unresolved_event_moves_by_the_market_return_alone(
 ) -> None:
     from feeds.store import open_market
 
-    end = str(np.datetime64(ex_date) + 40)
+    end = str(np.datetime64(ex_date) + np.timedelta64(40, "D"))
     market = open_market(str(DATA), universe=[symbol], start=start, end=end, cache=tmp_path)
     done = simulate(
         market,

@@ -12,14 +12,12 @@ from engine.sessions import Schedule
 
 def calendar(first: str, last: str, closed: tuple[str, ...] = ()) -> np.ndarray:
     """Weekdays from ``first`` to ``last`` but for ``closed`` days."""
-    days = np.arange(np.datetime64(first), np.datetime64(last) + 1)
+    days = np.arange(np.datetime64(first), np.datetime64(last) + np.timedelta64(1, "D"))
     days = days[np.is_busday(days)]
     return days[~np.isin(days, np.array(closed, dtype="datetime64[D]"))]
 
 
-def dates(
-    text: str, days: np.ndarray, first: int = 0, last: int | None = None, anchor: int = 12
-) -> list[str]:
+def dates(text: str, days: np.ndarray, first: int = 0, last: int | None = None, anchor: int = 12) -> list[str]:
     last = len(days) - 1 if last is None else last
     return [str(day) for day in days[Schedule.parse(text, anchor).decisions(days, first, last)]]
 
@@ -68,7 +66,7 @@ def test_a_week_across_new_year_is_one_week() -> None:
 def test_weeks_are_counted_from_a_fixed_monday_whatever_the_span() -> None:
     whole = dates("2W", YEAR)
     # Monday 2019-12-16 is 1563 weeks after Monday 1990-01-01: that week closes a period.
-    fridays = [str(np.datetime64("2019-12-20") + 14 * k) for k in range(29)]
+    fridays = [str(np.datetime64("2019-12-20") + np.timedelta64(14 * k, "D")) for k in range(29)]
     assert whole == ["2020-12-31" if day == "2021-01-01" else day for day in fridays]
     for first in range(1, 12):
         assert dates("2W", YEAR, first) == [day for day in whole if day >= str(YEAR[first])]
