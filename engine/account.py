@@ -169,20 +169,15 @@ class Account:
             return 0
         lot = lot or _ANY_NUMBER
         too_many = legal_buy(min(quantity, int(self.cash / (price * 100.0)) + lot.step), lot)
-        enough = 0
-        while too_many - enough > lot.step or (not enough and too_many):  # halve the gap between them
-            middle = legal_buy((enough + too_many) // 2, lot) or lot.minimum
-            if middle >= too_many:
-                middle = too_many - lot.step if too_many > lot.minimum else lot.minimum
-            if self.cost_of(order, middle, price, day_fees) <= self.cash:
-                enough = middle
-            elif middle <= lot.minimum:
-                return 0
+        # The legal quantities are minimum + n * step: halve the gap between an n that is covered and one that is not.
+        covered, beyond = -1, (too_many - lot.minimum) // lot.step
+        while beyond - covered > 1:
+            middle = (covered + beyond) // 2
+            if self.cost_of(order, lot.minimum + middle * lot.step, price, day_fees) <= self.cash:
+                covered = middle
             else:
-                too_many = middle
-            if too_many - enough <= lot.step:
-                break
-        return enough
+                beyond = middle
+        return lot.minimum + covered * lot.step if covered >= 0 else 0
 
     def execute(
         self, order: Order, t: int, size: int, price: float, unslipped: float, day_fees: Any

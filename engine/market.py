@@ -12,7 +12,7 @@ import copy
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -87,6 +87,9 @@ class Market:
     fingerprint : str
         Content hash of the tables that the panel was read from.
     """
+
+    fields: ClassVar = frozenset(FIELDS)
+    """Names of the (T, N) arrays."""
 
     sessions: np.ndarray
     symbols: list[str]

@@ -39,9 +39,9 @@ class View:
 
     def __getattr__(self, name: str) -> Any:
         market = object.__getattribute__(self, "_market")
-        if name in _PANEL_FIELDS:
+        if name in market.fields:
             return getattr(market, name)[: self.t + 1]
-        raise AttributeError(f"a view has no field '{name}'; it has: {', '.join(sorted(_PANEL_FIELDS))}")
+        raise AttributeError(f"a view has no field '{name}'; it has: {', '.join(sorted(market.fields))}")
 
     def __repr__(self) -> str:
         return f"View({self.date}, {self.t + 1} sessions x {len(self.symbols)} stocks)"
@@ -128,28 +128,3 @@ class View:
         keep = np.flatnonzero(self.universe & np.isfinite(values))
         columns = {"score": values[keep]} | {name: np.asarray(extra)[keep] for name, extra in more.items()}
         return pd.DataFrame(columns, index=pd.Index(self._market.symbol_array[keep], name="symbol"))
-
-
-_PANEL_FIELDS = frozenset(
-    (
-        "open",
-        "high",
-        "low",
-        "close",
-        "preclose",
-        "volume",
-        "amount",
-        "turnover",
-        "total_shares",
-        "float_shares",
-        "adj_factor",
-        "mark",
-        "traded",
-        "listed",
-        "st",
-        "age",
-        "limit_up",
-        "limit_down",
-        "member",
-    )  # fmt: skip
-)

@@ -57,18 +57,11 @@ def codes(stocks: int) -> list[str]:
     return sorted(f"{prefixes[k // 1000]}{k % 1000:03d}.{'SH' if k < 4000 else 'SZ'}" for k in range(stocks))
 
 
-def run_ours(stocks: int, sessions: int) -> dict[str, Any]:
-    """The job on Huice, from a ready market until the ledger's tables exist."""
+def counting_strategy() -> Any:
+    """A strategy that counts what it is told and calls ``decide`` every :data:`EVERY` sessions."""
     import backtrader as bt
-    import pandas  # noqa: F401  (both sides' clocks start after the imports)
 
-    from engine.market import Market
-    from engine.simulation import simulate
-
-    days, symbols, fields, scores = arrays(stocks, sessions)
-    market = Market.build(days, symbols, fields)
-
-    class Job(bt.Strategy):  # type: ignore[misc]
+    class Counting(bt.Strategy):  # type: ignore[misc]
         def __init__(self) -> None:
             self.orders = self.trades = 0
 
@@ -79,8 +72,24 @@ def run_ours(stocks: int, sessions: int) -> dict[str, Any]:
             self.trades += 1
 
         def next(self) -> None:
-            if (len(self) - 1) % EVERY:
-                return
+            if not (len(self) - 1) % EVERY:
+                self.decide()
+
+    return Counting
+
+
+def run_ours(stocks: int, sessions: int) -> dict[str, Any]:
+    """The job on Huice, from a ready market until the ledger's tables exist."""
+    import pandas  # noqa: F401  (both sides' clocks start after the imports)
+
+    from engine.market import Market
+    from engine.simulation import simulate
+
+    days, symbols, fields, scores = arrays(stocks, sessions)
+    market = Market.build(days, symbols, fields)
+
+    class Job(counting_strategy()):  # type: ignore[misc]
+        def decide(self) -> None:
             t = len(self) - 1
             view = self.broker.market.view(t)
             usable = np.where(view.traded[-1] > 0, scores[t], -1.0)
@@ -113,19 +122,8 @@ def run_plain(stocks: int, sessions: int) -> dict[str, Any]:
     frame = {name: pd.DataFrame(values).ffill().to_numpy() for name, values in fields.items()}
     index = pd.DatetimeIndex(days.astype("datetime64[ns]"))
 
-    class Job(bt.Strategy):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.orders = self.trades = 0
-
-        def notify_order(self, order: Any) -> None:
-            self.orders += 1
-
-        def notify_trade(self, trade: Any) -> None:
-            self.trades += 1
-
-        def next(self) -> None:
-            if (len(self) - 1) % EVERY:
-                return
+    class Job(counting_strategy()):  # type: ignore[misc]
+        def decide(self) -> None:
             best = set(np.argsort(-scores[len(self) - 1], kind="stable")[:HOLD].tolist())
             for k, data in enumerate(self.datas):
                 if k not in best and self.getposition(data).size:
