@@ -13,7 +13,7 @@ import numpy as np
 
 from engine import corporate
 from engine.ledger import Ledger
-from engine.orders import Execution, Order
+from engine.orders import Fill, Order
 from engine.rules import LotRule, Rules, legal_buy
 from engine.trades import Trade
 
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 
 
 _ANY_NUMBER = LotRule(1, 1)
+_COMPLETED, _PARTIAL = Order.Completed, Order.Partial
+_WHOLE = 2.0**53
+"""Whole numbers below it are exact as floats, and so is their sum in any order."""
+
+
+_NO_TRADES: list[Trade] = []
+"""Shared, never changed."""
+
+
+Quote = tuple[int, float, Any, tuple[Any, ...], Any]
+"""What a fill takes or brings: shares, price (yuan), value of the shares, its four fees and their sum (fen)."""
 
 
 class Account:
@@ -40,16 +51,16 @@ class Account:
     def __init__(self, market: Market, cash: float, rules: Rules) -> None:
         self.market, self.rules = market, rules
         self.exact = rules.exact_money
+        self._exchanges, self._mark = market.exchanges, market.mark
         self.cash: Any = self.fen(cash)
         self.value: Any = self.cash
         self.holdings: dict[int, int] = {}
         self.costs: dict[int, float] = {}
-        self._arrays: tuple[np.ndarray, np.ndarray] | None = None  # stocks and shares, until they change
+        self._arrays: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None  # until a holding changes
         self._bought: dict[int, int] = {}
         self._trades: dict[int, dict[tuple[int, int], Trade]] = {}
         self._trade_refs = 0
         self._bar, self._now = 0, 0.0
-        self._priced: tuple[Order, int, float, tuple[Any, ...]] | None = None
         self._events = corporate.EventBook(market)
         self.ledger = Ledger(market, self.cash, self.exact)
 
@@ -63,10 +74,14 @@ class Account:
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Stocks held, ascending, and their shares; shared between sessions until a holding changes."""
+        return self._held()[:2]
+
+    def _held(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Stocks held, their shares, and the shares as floats."""
         if self._arrays is None:
             stocks = sorted(self.holdings)
-            shares = [self.holdings[i] for i in stocks]
-            self._arrays = np.array(stocks, dtype=np.int64), np.array(shares, dtype=np.int64)
+            shares = np.array([self.holdings[i] for i in stocks], dtype=np.int64)
+            self._arrays = np.array(stocks, dtype=np.int64), shares, shares.astype(np.float64)
         return self._arrays
 
     # -- before trading -------------------------------------------------------------------------
@@ -85,6 +100,10 @@ class Account:
         interest = math.floor(earned + 0.5) if self.exact else earned
         self.cash += interest
         self.ledger.interest(interest)
+
+    def has_actions(self, t: int) -> bool:
+        """Whether session ``t`` is an ex-date or finds a stock gone."""
+        return t in self._events.sessions
 
     def book_actions(self, t: int) -> tuple[dict[int, float], list[Trade]]:
         """Book the ex-dates of session ``t``.
@@ -114,7 +133,8 @@ class Account:
 
     def _adjust_trades(self, i: int, added: int, cash: float) -> list[Trade]:
         """Share an action out over the open trades of a stock by size, the last taking the rest."""
-        open_trades = [trade for trade in self._trades.get(i, {}).values() if trade.size]
+        trades = self._trades.get(i, {})
+        open_trades = list(trades.values())
         total = sum(trade.size for trade in open_trades)
         left_shares, left_cash = added, cash
         for k, trade in enumerate(open_trades):
@@ -123,7 +143,10 @@ class Account:
             money = left_cash if last else round(cash * trade.size / total, 2)
             trade.adjust(part, money, self._bar, self._now)
             left_shares, left_cash = left_shares - part, left_cash - money
-        return [trade for trade in open_trades if trade.isclosed]
+        closed = [trade for trade in open_trades if trade.isclosed]
+        if closed:
+            self._trades[i] = {key: trade for key, trade in trades.items() if not trade.isclosed}
+        return closed
 
     def delisted_on(self, t: int) -> list[int]:
         """Stocks that session ``t`` finds gone from the market."""
@@ -139,97 +162,99 @@ class Account:
         self.cash += proceeds
         self.ledger.corporate(t, i, corporate.DELISTING, -shares, proceeds)
         self._hold(i, 0, 0.0)
-        closed = [trade for trade in self._trades.get(i, {}).values() if trade.size]
+        closed = list(self._trades.pop(i, {}).values())
         for trade in closed:
             trade.update(-trade.size, price, 0.0, self._bar, self._now)
         return closed
 
     # -- trading --------------------------------------------------------------------------------
 
-    def charge(self, order: Order, is_buy: bool, value: Any, quantity: int, day_fees: Any) -> tuple[Any, ...]:
-        """Fees of a fill in fen: commission, stamp duty, transfer fee, others; whole where money is exact."""
-        fees: tuple[Any, ...] = day_fees.charge(self.market.exchanges[order.i], is_buy, value, quantity, *order.charged)
+    def quote(self, order: Order, quantity: int, price: float, day_fees: Any) -> Quote:
+        """Value and fees of a fill of ``quantity`` shares; whole fen where money is exact."""
+        value: Any = price * quantity * 100.0
+        if self.exact:
+            value = int(value + 0.5)
+        is_buy = order.size > 0
+        fees: tuple[Any, ...] = day_fees.charge(self._exchanges[order.i], is_buy, value, quantity, *order.charged)
         if self.exact and type(fees[0]) is float:
-            return tuple(math.floor(fee + 0.5) for fee in fees)
-        return fees
+            fees = tuple(math.floor(fee + 0.5) for fee in fees)
+        return quantity, price, value, fees, fees[0] + fees[1] + fees[2] + fees[3]
 
-    def cost_of(self, order: Order, quantity: int, price: float, day_fees: Any) -> Any:
-        """Fen that a purchase takes, fees included."""
-        value = self.fen(price * quantity)
-        fees = self.charge(order, True, value, quantity, day_fees)
-        self._priced = (order, quantity, price, fees)  # most purchases are then executed as they are
-        return value + fees[0] + fees[1] + fees[2] + fees[3]
-
-    def affordable(self, order: Order, quantity: int, price: float, day_fees: Any, lot: LotRule | None) -> int:
-        """The largest legal quantity, at most ``quantity``, whose cost with fees the cash covers."""
-        cost = self.cost_of(order, quantity, price, day_fees)
-        if cost <= self.cash:
-            return quantity
+    def affordable(self, order: Order, quantity: int, price: float, day_fees: Any, lot: LotRule | None) -> Quote | None:
+        """The quote of the largest legal quantity, at most ``quantity``, whose cost with fees the cash covers."""
+        quote = self.quote(order, quantity, price, day_fees)
+        if quote[2] + quote[4] <= self.cash:
+            return quote
         if self.rules.short_cash == "refuse":
-            return 0
+            return None
         lot = lot or _ANY_NUMBER
         too_many = legal_buy(min(quantity, int(self.cash / (price * 100.0)) + lot.step), lot)
         # The legal quantities are minimum + n * step: halve the gap between an n that is covered and one that is not.
-        covered, beyond = -1, (too_many - lot.minimum) // lot.step
+        found, covered, beyond = None, -1, (too_many - lot.minimum) // lot.step
         while beyond - covered > 1:
             middle = (covered + beyond) // 2
-            if self.cost_of(order, lot.minimum + middle * lot.step, price, day_fees) <= self.cash:
-                covered = middle
+            quote = self.quote(order, lot.minimum + middle * lot.step, price, day_fees)
+            if quote[2] + quote[4] <= self.cash:
+                found, covered = quote, middle
             else:
                 beyond = middle
-        return lot.minimum + covered * lot.step if covered >= 0 else 0
+        return found
 
-    def execute(
-        self, order: Order, t: int, size: int, price: float, unslipped: float, day_fees: Any
-    ) -> list[Trade] | None:
-        """Exchange shares for money; returns the trades that this opens or closes.
+    def execute(self, order: Order, t: int, quote: Quote, unslipped: float) -> list[Trade] | None:
+        """Exchange shares for money as quoted; returns the trades that this opens or closes.
 
         None, and nothing done, when a sale's fees exceed its proceeds and the cash together.
         """
         i = order.i
-        quantity = abs(size)
-        value = self.fen(price * quantity)
-        priced = self._priced
-        if priced is not None and priced[0] is order and priced[1] == size and priced[2] == price:
-            fees = priced[3]
-        else:
-            fees = self.charge(order, size > 0, value, quantity, day_fees)
-        self._priced = None
-        charged = fees[0] + fees[1] + fees[2] + fees[3]
-        if size < 0 and charged > value and self.cash + value < charged:
-            return None
+        quantity, price, value, fees, charged = quote
+        old = self.holdings.get(i, 0)
+        slip = abs(price - unslipped) * quantity if price != unslipped else 0.0
         if self.exact:
             price = value / (100.0 * quantity)  # what was truly paid a share
-        before = order.charged
-        order.charged = (before[0] + value, before[1] + fees[0], before[2] + quantity, before[3] + fees[2])
-        old = self.holdings.get(i, 0)
-        new = old + size
-        cost = self.costs[i] if old else 0.0
-        self.cash += (-value if size > 0 else value) - charged
-        if size > 0:
-            pnl, booked = 0.0, value / 100.0
-            cost = (old * cost + quantity * price) / new
+        if order.size > 0:
+            size, new, pnl, booked = quantity, old + quantity, 0.0, value / 100.0
+            cost = (old * self.costs[i] + quantity * price) / new if old else price
+            self.cash -= value + charged
             self._bought[i] = self._bought.get(i, 0) + quantity
         else:
+            if charged > value and self.cash + value < charged:
+                return None
+            size, new, cost = -quantity, old - quantity, self.costs[i]
             pnl, booked = quantity * (price - cost), quantity * cost
-        self._hold(i, new, cost)
-        self.ledger.fill(t, order.ref, i, size, price, value, fees, abs(price - unslipped) * quantity)
-        bit = Execution(self._now, size, price, booked, charged / 100.0, pnl, new, cost if new else 0.0)
-        order.executed.add(bit)
-        order.status = Order.Completed if not order.executed.remsize else Order.Partial
-        return self._update_trades(order, bit)
+            self.cash += value - charged
+        if new:
+            self.holdings[i], self.costs[i] = new, cost
+        else:
+            del self.holdings[i], self.costs[i]
+            cost = 0.0
+        self._arrays = None
+        comm = charged / 100.0
+        fill: Fill = (t, order.ref, i, size, price, *fees, slip, self._now, comm, booked, pnl, new, cost)
+        self.ledger.fill(fill, value)
+        order.fills = (*order.fills, fill) if order.fills else (fill,)
+        order.left = left = order.left - quantity
+        if left:
+            before = order.charged
+            order.charged = (before[0] + value, before[1] + fees[0], before[2] + quantity, before[3] + fees[2])
+        order.status = _PARTIAL if left else _COMPLETED
+        return self._update_trades(order, size, price, comm)
 
-    def _update_trades(self, order: Order, bit: Execution) -> list[Trade]:
+    def _update_trades(self, order: Order, size: int, price: float, comm: float) -> list[Trade]:
+        trades = self._trades.get(order.i)
+        if trades is None:
+            trades = self._trades[order.i] = {}
         key = (id(order.owner), order.tradeid)
-        trades = self._trades.setdefault(order.i, {})
         trade = trades.get(key)
-        if trade is None or trade.isclosed:
+        if trade is None:
             self._trade_refs += 1
-            trade = trades[key] = Trade(self._trade_refs, order.owner, order.data, order.tradeid)
-        trade.update(bit.size, bit.price, bit.comm, self._bar, self._now)
-        if trade.isclosed:  # it will not change again
-            return [trade]
-        return [trade.clone()] if trade.justopened else []
+            opened = self._trade_refs, order.owner, order.data, order.tradeid, size, price, comm, self._bar, self._now
+            trades[key] = Trade(*opened)
+            return [Trade(*opened)]  # what is noticed must not change
+        trade.update(size, price, comm, self._bar, self._now)
+        if not trade.isclosed:
+            return _NO_TRADES
+        del trades[key]  # it will not change again
+        return [trade]
 
     def _hold(self, i: int, shares: int, cost: float) -> None:
         """Set a holding; none is forgotten."""
@@ -243,12 +268,16 @@ class Account:
 
     def close_session(self, t: int) -> None:
         """Mark all holdings at the session's close and let the ledger check the balance."""
-        held, shares = self.arrays()
-        marks = self.market.mark[t, held]
-        if self.exact:
-            self.value = self.cash + int((np.rint(marks * 100.0).astype(np.int64) * shares).sum())
+        held, shares, weights = self._held()
+        marks = self._mark[t].take(held)
+        marks *= 100.0
+        if not self.exact:
+            self.value = self.cash + float(marks.dot(weights))
         else:
-            self.value = self.cash + float((marks * shares).sum()) * 100.0
+            worth = float(np.rint(marks, out=marks).dot(weights))
+            if worth >= _WHOLE:
+                worth = int((marks.astype(np.int64) * shares).sum())
+            self.value = self.cash + int(worth)
         sellable = shares
         if self._bought and self.rules.t_plus_one:
             sellable = shares - np.array([self._bought.get(i, 0) for i in held.tolist()], dtype=np.int64)

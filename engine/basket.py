@@ -10,14 +10,8 @@ import numpy as np
 from engine.account import Account
 from engine.rules import LotRule, legal_buy, legal_sell
 
-
-class Entry(NamedTuple):
-    """One order of a basket: stock, shares, what is to be held afterwards and the close it is sized with (yuan)."""
-
-    i: int
-    size: int
-    target: float
-    price: float
+Entry = tuple[int, int, float, float]
+"""One order of a basket: stock, shares, what is to be held afterwards and the close it is sized with (yuan)."""
 
 
 class Plan(NamedTuple):
@@ -51,21 +45,22 @@ def plan(account: Account, wanted: dict[int, float], t: int, lot_of: Callable[[i
     value = account.value / 100.0
     stocks = [i for i in sorted(holdings) if i not in wanted] + list(wanted)
     marks = market.mark[t, np.array(stocks, dtype=np.intp)].tolist() if stocks else []
-    made = Plan([], [], [])
+    sales: list[Entry] = []
+    buys: list[Entry] = []
+    unpriced: list[Entry] = []
     for i, price in zip(stocks, marks, strict=True):
-        have = holdings.get(i, 0)
-        target = wanted.get(i, 0.0) * value
+        have, target = holdings.get(i, 0), wanted.get(i, 0.0) * value
         if target == 0.0:
             if have:
-                made.sales.append(Entry(i, have, 0.0, price))
+                sales.append((i, have, 0.0, price))
         elif price != price:
-            made.unpriced.append(Entry(i, lot_of(i, t).minimum if lot_of else 1, target, price))
+            unpriced.append((i, lot_of(i, t).minimum if lot_of else 1, target, price))
         elif target > have * price:
             size = int((target - have * price) // price)
             if lot_of:
                 size = legal_buy(size, lot_of(i, t)) or (0 if have else size)
-            made.buys.append(Entry(i, size, target, price))
+            buys.append((i, size, target, price))
         elif target < have * price:
             size = int((have * price - target) // price)
-            made.sales.append(Entry(i, legal_sell(size, have, lot_of(i, t)) if lot_of else size, target, price))
-    return made
+            sales.append((i, legal_sell(size, have, lot_of(i, t)) if lot_of else size, target, price))
+    return Plan(sales, buys, unpriced)

@@ -110,6 +110,7 @@ class AShareBroker(Surface):
         self._session = -1
         self.account = Account(self.market, self.p.cash, rules)
         self.book = OrderBook(self.market, self.account, rules, self.fees, self.slippage, self.p.fill)
+        self.book.broker = self
         self.ledger = self.account.ledger
 
     @property
@@ -146,6 +147,7 @@ class AShareBroker(Surface):
         if clocks[0].resampling or clocks[0].replaying or clocks[0]._filters:
             raise ConfigError("the clock was resampled, replayed or filtered; add market.clock() to Cerebro as it is")
         market._clock = clocks[0]
+        self._first = clocks[0].p.first
 
     # -- what Backtrader asks -------------------------------------------------------------------
 
@@ -215,14 +217,27 @@ class AShareBroker(Surface):
         """Hand all waiting notices to the strategies in one go (Cerebro asks after each ``next``)."""
         while self.book.notices:
             notices, self.book.notices = self.book.notices, []
-            for order, trades in notices:
-                owner = trades[0].owner if order is None else order.owner
-                if order is not None:
-                    owner._orderspending.append(order)
-                if trades:
-                    owner._tradespending.extend(trades)
-                if owner.cerebro.p.quicknotify:
-                    owner._notify(qorders=[] if order is None else [order], qtrades=trades)
+            if self.cerebro.p.quicknotify:
+                self._notify_at_once(notices)
+                continue
+            for notice in notices:
+                if isinstance(notice, OrderNotice):
+                    notice._order.owner._orderspending.append(notice)
+                else:
+                    notice[0].owner._tradespending.extend(notice)
+
+    def _notify_at_once(self, notices: list[Any]) -> None:
+        """Cerebro's ``quicknotify``: an order goes out with the trades that its fill made."""
+        for k, notice in enumerate(notices):
+            if type(notice) is OrderNotice:
+                behind = notices[k + 1] if k + 1 < len(notices) else None
+                trades = behind if type(behind) is list else []
+                notice.owner._orderspending.append(notice)
+                notice.owner._tradespending.extend(trades)
+                notice.owner._notify(qorders=[notice], qtrades=trades)
+            elif k == 0 or type(notices[k - 1]) is list:  # closed without an order
+                notice[0].owner._tradespending.extend(notice)
+                notice[0].owner._notify(qorders=[], qtrades=notice)
 
     # -- orders in ------------------------------------------------------------------------------
 
@@ -305,7 +320,7 @@ class AShareBroker(Surface):
         owner = owner if owner is not None else self.cerebro.runningstrats[0]
         for order in [order for order in self.book.open if order.basket and order.owner is owner]:
             self.cancel(order)
-        stocks = [market.column(symbol) for symbol, _ in weights.items()]
+        stocks = [market.column(symbol) for symbol in weights.keys()]  # noqa: SIM118  (of a Series, too)
         shares_of_value = [float(weight) for _, weight in weights.items()]
         total = math.fsum(shares_of_value)
         if not (math.isfinite(total) and min(shares_of_value, default=0.0) >= 0.0 and total <= 1.0 + 1e-9):
@@ -321,20 +336,22 @@ class AShareBroker(Surface):
         if len(wanted) != len(stocks):
             raise RuleError(f"target weights name a stock twice on {self._today()}")
         plan = basket.plan(self.account, wanted, t, self.book.lot if rules.lots else None)
-        day = 0.0 if rules.unfilled == "drop" else None
+        for_a_day, at_fill, place = rules.unfilled == "drop", rules.size_at == "fill", self.book.place
         made = []
         for sign, entries in ((-1, plan.sales), (1, plan.buys)):
             for i, size, target, price in entries:
                 if not size:
                     continue
-                order = self._place(owner, market.handle(i), i, sign * size, moment, price, valid=day)
+                order = place(owner, market.handle(i), i, sign * size, moment, price)
                 order.basket = True
-                if target and rules.size_at == "fill":
+                if for_a_day:
+                    order.day, order.valid = True, moment.date
+                if target and at_fill:
                     order.target = target
                 made.append(order)
         self.book.submit_basket(made)
         for i, size, _, price in plan.unpriced:
-            order = self._place(owner, market.handle(i), i, size, moment, price)
+            order = place(owner, market.handle(i), i, size, moment, price)
             self.book.submit_basket([order])
             self.book.remove(order)
             reason = matching.SUSPENDED if market.listed[t, i] else matching.NOT_LISTED
@@ -389,7 +406,10 @@ class AShareBroker(Surface):
         until = valid_until(valid, moment.date)
         if price is not None and self.account.exact:  # prices are quoted in fen
             price = (math.floor(price * 100 + 1e-6) if shares > 0 else math.ceil(price * 100 - 1e-6)) / 100
-        order = self._place(owner, data, i, shares, moment, close, kind, price, plimit, until, tradeid)
+        order = self.book.place(owner, data, i, shares, moment, close)
+        order.exectype, order.price, order.pricelimit, order.valid, order.tradeid = kind, price, plimit, until, tradeid
+        if until == 0.0:
+            order.day, order.valid = True, moment.date
         order.oco, order.parent, order.transmit, trailamount, trailpercent = linked
         if kind in (Order.StopTrail, Order.StopTrailLimit):
             order.trail(trailamount, trailpercent)
@@ -399,11 +419,6 @@ class AShareBroker(Surface):
         self.book.submit(order, moment.t)
         return order
 
-    def _place(self, *described: Any, **more: Any) -> Order:
-        order = self.book.place(*described, **more)
-        order.broker, order.comminfo = self, self.comminfo[None]
-        return order
-
     # -- the session ----------------------------------------------------------------------------
 
     def next(self) -> None:
@@ -411,26 +426,27 @@ class AShareBroker(Surface):
         clock = self.market.running
         if not self._looked:
             self._look()
-        if not len(clock):
+        bar = len(clock)
+        t = self._first + bar - 1
+        previous = self._session
+        if t == previous or not bar:
             return
-        t = clock.t
-        if t == self._session:
-            return
-        previous, self._session = self._session, t
+        self._session = t
         account, book = self.account, self.book
-        account.open_session(t, len(clock))
-        if previous >= 0:
+        account.open_session(t, bar)
+        if previous >= 0 and self.p.cash_rate:
             account.accrue(previous, t, self.p.cash_rate)
         if self._paid_in:
             self._pay_in()
-        if self.rules.corporate_actions:
-            ratios, closed = account.book_actions(t)
-            if ratios:
-                book.follow(ratios)
-            book.tell(closed)
-        for i in account.delisted_on(t):
-            book.drop_delisted(i, t)
-            book.tell(account.settle(i, t))
+        if account.has_actions(t):
+            if self.rules.corporate_actions:
+                ratios, closed = account.book_actions(t)
+                if ratios:
+                    book.follow(ratios)
+                book.tell(closed)
+            for i in account.delisted_on(t):
+                book.drop_delisted(i, t)
+                book.tell(account.settle(i, t))
         if book.submitted:
             book.accept(t)
         if book.pending:

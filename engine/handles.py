@@ -31,6 +31,7 @@ class _BulkFeed(bt.feed.DataBase):  # type: ignore[misc]
     """
 
     params: Any = (("market", None), ("first", 0), ("last", -1))
+    _bulk: tuple[Any, ...] | None = None  # the lines, once all their bars are there
 
     def _columns(self) -> dict[str, np.ndarray]:
         raise DataError("a bulk feed must give its columns")
@@ -39,7 +40,7 @@ class _BulkFeed(bt.feed.DataBase):  # type: ignore[misc]
         super().start()
         market, first, last = self.p.market, self.p.first, self.p.last
         self._values = {"datetime": market.day_numbers[first : last + 1]} | self._columns()
-        self._row = -1
+        self._row, self._bulk = -1, None
 
     def preload(self) -> None:
         """Fill all lines at once; bar by bar where filters or date bounds want to see each bar."""
@@ -56,6 +57,21 @@ class _BulkFeed(bt.feed.DataBase):  # type: ignore[misc]
             line.array = filled
         self._row = length  # Cerebro asks for further bars at the end of some modes: there are none
         self.home()
+        if all(line.mode == line.UnBounded for line in self.lines.lines):
+            self._bulk = tuple(self.lines.lines)
+
+    def advance(self, size: int = 1, datamaster: Any = None, ticks: bool = True) -> None:
+        """One bar on; without Backtrader's five calls a line where all bars are there and no feed leads."""
+        if self._bulk is None or datamaster is not None:
+            super().advance(size, datamaster, ticks)
+            return
+        if ticks:
+            self._tick_nullify()
+        for line in self._bulk:
+            line._idx += size
+            line.lencount += size
+        if ticks and line.lencount < line.buflen():
+            self._tick_fill()
 
     def _load(self) -> bool:
         self._row += 1

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from engine.market import Market
-    from engine.orders import Order
+    from engine.orders import Fill, Order
 
 
 class Refusal:
@@ -53,33 +53,24 @@ class Ledger:
         self.exact = exact
         self._expected = cash
         self._interest_today: Any = 0
-        self._fills: list[tuple[Any, ...]] = []
+        self._fills: list[Fill] = []
         self._refusals: list[Refusal] = []
         self._corporate: list[tuple[int, int, str, int, Any, Any]] = []
         self._equity: list[tuple[int, Any, Any, Any]] = []
         self._held: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
         self._decisions: list[tuple[int, int, int, int, int]] = []
         self._scores: list[tuple[int, Any]] = []
+        self._texts: Any = None
         self.fractions = 0.0
         """Shares dropped as fractions of bonus issues."""
 
     # -- postings -------------------------------------------------------------------------------
 
-    def fill(
-        self,
-        t: int,
-        order_id: int,
-        i: int,
-        shares: int,
-        price: float,
-        value: Any,
-        fees: tuple[Any, ...],
-        slip: float,
-    ) -> None:
-        """Post a fill: ``shares`` signed, ``value`` and the four ``fees`` in fen, slippage in yuan."""
-        self._fills.append((t, order_id, i, shares, price, *fees, slip))
-        charged = fees[0] + fees[1] + fees[2] + fees[3]
-        self._expected += (-value if shares > 0 else value) - charged
+    def fill(self, fill: Fill, value: Any) -> None:
+        """Post a fill that moved shares worth ``value`` fen."""
+        self._fills.append(fill)
+        charged = fill[5] + fill[6] + fill[7] + fill[8]
+        self._expected += (-value if fill[3] > 0 else value) - charged
 
     def refuse(self, t: int, order: Order, wanted: int, done: int, reason: str, outcome: str) -> Refusal:
         """Post a refusal and return its open row."""
@@ -181,20 +172,30 @@ class Ledger:
     def _dates(self, t: Any) -> np.ndarray:
         return self.market.sessions[np.asarray(t, dtype=np.int64)].astype("datetime64[ms]")
 
-    def _symbols(self, i: Any) -> np.ndarray:
-        return self.market.symbol_array[np.asarray(i, dtype=np.int64)]
+    def _symbols(self, i: Any) -> Any:
+        """Symbols of stock indices, as pandas keeps text: ready-made, and only taken from."""
+        import pandas as pd
+
+        if self._texts is None:
+            self._texts = pd.array(self.market.symbols, dtype="str")
+        return self._texts.take(np.asarray(i, dtype=np.int64))
+
+    def _text(self, values: list[str]) -> Any:
+        import pandas as pd
+
+        return pd.array(values, dtype="str")
 
     def fills_frame(self) -> pd.DataFrame:
         """One row per execution, fees itemised; columns of ``fills.parquet``."""
         import pandas as pd
 
-        columns = list(zip(*self._fills, strict=True)) if self._fills else [()] * 10
+        columns = list(zip(*self._fills, strict=True)) if self._fills else [()] * 16
         shares = np.array(columns[3], dtype=np.int64 if self.exact else np.float64)
         frame = {
             "order_id": np.array(columns[1], dtype=np.int64),
             "date": self._dates(columns[0]),
             "symbol": self._symbols(columns[2]),
-            "side": np.where(shares > 0, "buy", "sell"),
+            "side": self._text(["sell", "buy"]).take((shares > 0).astype(np.int64)),
             "shares": np.abs(shares),
             "price": np.array(columns[4], dtype=np.float64),
         }
@@ -294,12 +295,12 @@ class Ledger:
         return pd.DataFrame(
             {
                 "order_id": np.array([order.ref for order in orders], dtype=np.int64),
-                "date": np.array([day(order.created.dt) for order in orders], dtype="datetime64[ms]"),
+                "date": np.array([day(order.moment.date) for order in orders], dtype="datetime64[ms]"),
                 "symbol": self._symbols([order.i for order in orders]),
                 "side": np.array(["buy" if order.isbuy() else "sell" for order in orders], dtype=object),
                 "type": np.array([order.getordername().lower() for order in orders], dtype=object),
                 "wanted": np.array([order.wanted for order in orders], dtype=np.int64),
-                "done": np.array([abs(order.executed.size) for order in orders], dtype=np.int64),
+                "done": np.array([sum(abs(fill[3]) for fill in order.fills) for order in orders], dtype=np.int64),
                 "limit_price": np.array(
                     [order.price if order.exectype == order.Limit else np.nan for order in orders],
                     dtype=np.float64,
@@ -307,7 +308,7 @@ class Ledger:
                 "valid": np.array([day(order.valid) for order in orders], dtype="datetime64[ms]"),
                 "status": np.array([order.getstatusname() for order in orders], dtype=object),
                 "closed_date": np.array(
-                    [day(None if order.alive() else order.executed.dt) for order in orders],
+                    [day(None if order.alive() else order.ended or order.fills[-1][10]) for order in orders],
                     dtype="datetime64[ms]",
                 ),
             }

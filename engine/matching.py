@@ -59,18 +59,22 @@ class Bars(NamedTuple):
     down: list[float]
 
 
-def bars_of(market: Market, t: int, stocks: list[int]) -> Bars:
-    """Gather the bars of session ``t``; one array operation a field, whatever N is."""
+def bars_of(market: Market, t: int, stocks: list[int], whole: bool = True) -> Bars:
+    """Gather the bars of session ``t``; one array operation a field, whatever N is.
+
+    Not ``whole``: without high, low and volume, which market orders do not ask for.
+    """
     at = np.array(stocks, dtype=np.intp)
+    high, low, volume = (market.high, market.low, market.volume) if whole else (None, None, None)
     return Bars(
-        market.open[t, at].tolist(),
-        market.high[t, at].tolist(),
-        market.low[t, at].tolist(),
-        market.close[t, at].tolist(),
-        market.volume[t, at].tolist(),
-        market.traded[t, at].tolist(),
-        (market.limit_up[t, at] / 100.0).tolist(),
-        (market.limit_down[t, at] / 100.0).tolist(),
+        market.open[t].take(at).tolist(),
+        [] if high is None else high[t].take(at).tolist(),
+        [] if low is None else low[t].take(at).tolist(),
+        market.close[t].take(at).tolist(),
+        [] if volume is None else volume[t].take(at).tolist(),
+        market.traded[t].take(at).tolist(),
+        (market.limit_up[t].take(at) / 100.0).tolist(),
+        (market.limit_down[t].take(at) / 100.0).tolist(),
     )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from engine import matching
-from engine.account import Account
+from engine.account import Account, Quote
 from engine.errors import RuleError
 from engine.order_ends import OrderEnds
-from engine.orders import Created, Order
+from engine.orders import Moment, Order, OrderNotice
 from engine.rules import LotRule, Rules, legal_buy, legal_sell, lot_rule
 from engine.slippage import NoSlippage
 
@@ -18,16 +18,8 @@ if TYPE_CHECKING:
     from engine.market import Market
 
 
-class Moment(NamedTuple):
-    """When an order is made: session, last known close, Backtrader's date, bar number."""
-
-    t: int
-    known: int
-    date: float
-    bar: int
-
-
 _TRAILING = (Order.StopTrail, Order.StopTrailLimit)
+_MARKET, _SUBMITTED, _ACCEPTED, _PARTIAL = Order.Market, Order.Submitted, Order.Accepted, Order.Partial
 
 
 def _turn(order: Order, market_first: bool) -> int:
@@ -46,7 +38,9 @@ class OrderBook(OrderEnds):
     def __init__(self, market: Market, account: Account, rules: Rules, fees: Any, slippage: Any, fill: str) -> None:
         super().__init__(market, account, rules)
         self.fees, self.slippage, self.fill = fees, slippage, fill
+        self.broker: Any = None  # what the orders name as theirs
         self._no_slippage = type(slippage) is NoSlippage
+        self._at_close, self._limits = fill != "next_open", rules.price_limits
         self._lots: dict[str, tuple[int, LotRule]] = {}
         self._volume_taken: dict[int, int] = {}  # shares that the session's fills took of a stock's volume
 
@@ -64,26 +58,9 @@ class OrderBook(OrderEnds):
             )
         return Moment(t, t - 1 if before_close else t, float(self.market.day_numbers[t]), len(clock))
 
-    def place(
-        self,
-        owner: Any,
-        data: Any,
-        i: int,
-        shares: int,
-        moment: Moment,
-        close: float,
-        kind: int = Order.Market,
-        price: float | None = None,
-        plimit: float | None = None,
-        valid: float | None = None,
-        tradeid: int = 0,
-    ) -> Order:
-        """Make an order and give it its number; :meth:`submit` sends it."""
-        created = Created(moment.date, shares, price if price else close, plimit, close)
-        order = Order(len(self.orders) + 1, owner, data, i, shares, kind, price, plimit, valid, tradeid, created)
-        if valid == 0.0:
-            order.day, order.valid = True, moment.date
-        order.plen = moment.bar
+    def place(self, owner: Any, data: Any, i: int, shares: int, moment: Moment, close: float) -> Order:
+        """Make a market order and give it its number; :meth:`submit` sends it."""
+        order = Order(len(self.orders) + 1, owner, data, i, shares, moment, close, self.broker)
         self.orders.append(order)
         return order
 
@@ -97,9 +74,10 @@ class OrderBook(OrderEnds):
 
     def submit_basket(self, orders: list[Order]) -> None:
         """Send the orders of a basket; what can never trade is found when they are tried."""
+        notices = self.notices
         for order in orders:
-            order.status = Order.Submitted
-            self._notice(order)
+            order.status = _SUBMITTED
+            notices.append(OrderNotice(order))
         self.submitted.extend(orders)
 
     def refused_at_once(self, order: Order, t: int) -> bool:
@@ -130,14 +108,14 @@ class OrderBook(OrderEnds):
                 continue
             held = self.account.holdings.get(i, 0)
             sales = [order for order in waiting if order.issell()]
-            of_all = sum(order.remaining for order in sales) == math.floor(held / ratio + 0.5)
+            of_all = sum(order.left for order in sales) == math.floor(held / ratio + 0.5)
             left = held
             for order in waiting:
                 if order.issell() and of_all:
-                    size = left if order is sales[-1] else int(order.remaining * ratio) // 100 * 100
+                    size = left if order is sales[-1] else int(order.left * ratio) // 100 * 100
                     left -= size
                 elif order.basket:
-                    size = int(order.remaining * ratio)
+                    size = int(order.left * ratio)
                 else:
                     continue
                 order.resize(size)
@@ -146,25 +124,26 @@ class OrderBook(OrderEnds):
         """Reject what waits for a stock that has left the market."""
         for order in [order for order in self.open if order.i == i]:
             self.remove(order)
-            self.reject(order, t, order.remaining, matching.DELISTED)
+            self.reject(order, t, order.left, matching.DELISTED)
 
     def accept(self, t: int) -> None:
         """Take in what was submitted; with ``check_submitted`` as Backtrader's own broker does."""
         submitted, self.submitted = self.submitted, []
         cash = self.account.cash
+        notices, check_submitted = self.notices, self.rules.check_submitted
         for order in submitted:
-            if self.links.is_orphan(order):
+            if order.parent is not None and self.links.is_orphan(order):
                 self.reject(order, t, order.wanted, matching.PARENT)
                 continue
-            if self.rules.check_submitted:
+            if check_submitted:
                 value = abs(order.created.size) * order.created.price * 100.0
-                fees = self._day_fees(t).charge(self.market.exchanges[order.i], order.isbuy(), value, order.remaining)
+                fees = self._day_fees(t).charge(self.market.exchanges[order.i], order.isbuy(), value, order.left)
                 cash += (-value if order.isbuy() else value) - fees[0] - fees[1] - fees[2] - fees[3]
                 if cash < 0:
                     self._no_cash(order, t)
                     continue
-            order.status = Order.Accepted
-            self._notice(order)
+            order.status = _ACCEPTED
+            notices.append(OrderNotice(order))
             self.pending.append(order)
 
     def match(self, t: int) -> None:
@@ -172,28 +151,30 @@ class OrderBook(OrderEnds):
         market, rules = self.market, self.rules
         now = float(market.day_numbers[t])
         orders = self.pending
+        all_market = all([order.exectype == _MARKET for order in orders])
         if rules.sells_first:
-            if any(order.exectype != Order.Market for order in orders):
+            if not all_market:
                 first_market = self.fill == "next_open"
                 orders = sorted(orders, key=lambda order: _turn(order, first_market))
             else:
                 orders = [order for order in orders if order.size < 0] + [order for order in orders if order.size > 0]
         stocks = list(dict.fromkeys(order.i for order in orders))
         place = {i: k for k, i in enumerate(stocks)}
-        bars = matching.bars_of(market, t, stocks)
+        bars = matching.bars_of(market, t, stocks, whole=not (all_market and self._no_slippage))
         day_fees = self._day_fees(t)
         self._blocked_sales.clear()
         self._volume_taken.clear()
         self.links.activate()
         to_come, kept = self._trying = deque(orders), []
+        try_one = self._try
         while to_come:
             order = to_come.popleft()
-            if self._is_over(order, now):
+            if order.valid is not None and self._is_over(order, now):
                 self._expire(order, t)
                 continue
             if not order.waits:
-                self._try(order, t, bars, place[order.i], day_fees)
-                if not order.alive():
+                try_one(order, t, bars, place[order.i], day_fees)
+                if order.status > _PARTIAL:
                     continue
             kept.append(order)
         self._trying = (deque(), [])
@@ -204,26 +185,30 @@ class OrderBook(OrderEnds):
 
     def _is_over(self, order: Order, now: float) -> bool:
         """Whether the order's ``valid`` has passed; Backtrader's own market orders know no end."""
-        if order.valid is None or order.day or now <= order.valid:
+        if order.day or now <= order.valid:  # type: ignore[operator]
             return False
         return not (self.rules.check_submitted and order.exectype == Order.Market)
 
     def _try(self, order: Order, t: int, bars: matching.Bars, k: int, day_fees: Any) -> None:
         """Fill an order at this bar, or note why not."""
-        price, reason = matching.price_of(order, bars, k, self.fill != "next_open", self.rules.price_limits)
+        kind = order.exectype
+        if kind == _MARKET:
+            price, reason = matching.market_price(bars, k, order.size > 0, self._at_close, self._limits)
+        else:
+            price, reason = matching.price_of(order, bars, k, self._at_close, self._limits)
         if reason:
             if reason == matching.SUSPENDED and not self.market.listed[t, order.i]:
                 left = bool(self.market.age[t, order.i])
-                self.reject(order, t, order.remaining, matching.DELISTED if left else matching.NOT_LISTED)
+                self.reject(order, t, order.left, matching.DELISTED if left else matching.NOT_LISTED)
             else:
-                self._blocked(order, t, order.remaining, reason)
+                self._blocked(order, t, order.left, reason)
         elif order.target is not None and not self._resized(order, t, price):
             pass  # nothing left to do, or less than a lot
         elif order.size > 0:
             self._fill_buy(order, t, bars, k, price, day_fees)
         else:
             self._fill_sale(order, t, bars, k, price, day_fees)
-        if order.exectype in _TRAILING and order.alive() and not order.triggered and bars.traded[k]:
+        if kind in _TRAILING and order.alive() and not order.triggered and bars.traded[k]:
             order.trailadjust(bars.close[k])
 
     def _day_fees(self, t: int) -> Any:
@@ -248,98 +233,99 @@ class OrderBook(OrderEnds):
 
     def _room(self, order: Order, quantity: int, bars: matching.Bars, k: int) -> int:
         """What the participation cap leaves of ``quantity``; the session's fills of a stock share it."""
-        cap = None if self._no_slippage else self.slippage.max_shares(bars.volume[k])
+        cap = self.slippage.max_shares(bars.volume[k])
         return quantity if cap is None else max(0, min(quantity, int(cap) - self._volume_taken.get(order.i, 0)))
 
     def _slipped(self, order: Order, quantity: int, price: float, bars: matching.Bars, k: int) -> float:
-        if self._no_slippage:
-            return price
         is_buy = order.size > 0
         wished = self.slippage.price(is_buy, price, quantity, bars.volume[k])
         return matching.inside(bars, k, is_buy, wished, price, matching.limit_of(order), self.rules.price_limits)
 
     def _fill_sale(self, order: Order, t: int, bars: matching.Bars, k: int, price: float, day_fees: Any) -> None:
-        i, rules = order.i, self.rules
-        held = self.account.holdings.get(i, 0)
-        quantity, waiting = order.remaining, ""
+        i, account, rules = order.i, self.account, self.rules
+        held = account.holdings.get(i, 0)
+        quantity, waiting, worst = order.left, "", price
         if quantity > held:
             if rules.t_plus_one and any(other.i == i and other.size > 0 for other in self._trying[0]):
                 quantity, waiting = held, matching.T_PLUS_ONE  # what it means to sell is bought today
             else:
                 self._cut(order, t, quantity - held, matching.OVERSELL)
                 quantity = held
-        if rules.t_plus_one:
-            sellable = self.account.sellable(i)
-            if quantity > sellable:
-                quantity, waiting = sellable, matching.T_PLUS_ONE
-        room = self._room(order, quantity, bars, k)
-        if room < quantity:
-            quantity, waiting = room, matching.VOLUME_CAP
-        if rules.lots and quantity > 0:
+        if rules.t_plus_one and quantity > account.sellable(i):
+            quantity, waiting = account.sellable(i), matching.T_PLUS_ONE
+        if not self._no_slippage:
+            room = self._room(order, quantity, bars, k)
+            if room < quantity:
+                quantity, waiting = room, matching.VOLUME_CAP
+        if quantity < held and rules.lots:
             legal = legal_sell(quantity, held, self.lot(i, t))
             if legal < quantity and not waiting:
                 self._cut(order, t, quantity - legal, matching.LOT)
             quantity = legal
-        self._trade(order, t, -quantity, price, bars, k, day_fees, waiting)
+        if quantity:
+            if not self._no_slippage:
+                worst = self._slipped(order, quantity, price, bars, k)
+            self._execute(order, t, account.quote(order, quantity, worst, day_fees), price)
+        if waiting or not quantity:
+            self._leave(order, t, quantity, waiting)
 
     def _fill_buy(self, order: Order, t: int, bars: matching.Bars, k: int, price: float, day_fees: Any) -> None:
-        i, rules = order.i, self.rules
-        quantity, waiting = order.remaining, ""
-        room = self._room(order, quantity, bars, k)
-        if room < quantity:
-            quantity, waiting = room, matching.VOLUME_CAP
-        lot = self.lot(i, t) if rules.lots else None
-        if lot is not None:
+        account, rules = self.account, self.rules
+        quantity, waiting, worst, lot = order.left, "", price, None
+        if not self._no_slippage:
+            room = self._room(order, quantity, bars, k)
+            if room < quantity:
+                quantity, waiting = room, matching.VOLUME_CAP
+        if rules.lots:
+            lot = self.lot(order.i, t)
             legal = legal_buy(quantity, lot)
             if legal < quantity and not waiting:
                 self._cut(order, t, quantity - legal, matching.LOT)
             quantity = legal
         if quantity > 0:
-            worst = self._slipped(order, quantity, price, bars, k)
-            affordable = self.account.affordable(order, quantity, worst, day_fees, lot)
-            if affordable < quantity:
-                if (id(order.owner), order.plen) in self._blocked_sales and rules.short_cash == "cut":
+            if not self._no_slippage:
+                worst = self._slipped(order, quantity, price, bars, k)
+            quote = account.affordable(order, quantity, worst, day_fees, lot)
+            if quote is None or quote[0] < quantity:
+                if (id(order.owner), order.moment.bar) in self._blocked_sales and rules.short_cash == "cut":
                     waiting = matching.CASH  # sales decided with it are blocked and may still bring the cash
-                elif not affordable:
+                elif quote is None:
                     self._no_cash(order, t)
                     return
                 else:
-                    self._cut(order, t, order.remaining - affordable, matching.CASH)
+                    self._cut(order, t, order.left - quote[0], matching.CASH)
                     waiting = ""
-                quantity = affordable
-        self._trade(order, t, quantity, price, bars, k, day_fees, waiting)
+                quantity = 0 if quote is None else quote[0]
+                if quote is not None and not self._no_slippage:  # fewer shares move the price less
+                    worst = self._slipped(order, quantity, price, bars, k)
+                    quote = account.quote(order, quantity, worst, day_fees)
+            if quote is not None:
+                self._execute(order, t, quote, price)
+        if waiting or not quantity:
+            self._leave(order, t, quantity, waiting)
 
-    def _trade(
-        self,
-        order: Order,
-        t: int,
-        size: int,
-        price: float,
-        bars: matching.Bars,
-        k: int,
-        day_fees: Any,
-        waiting: str,
-    ) -> None:
-        """Fill ``size`` shares and leave the rest waiting for the reason ``waiting``, if there is one."""
-        if size:
-            self._execute(order, t, size, self._slipped(order, abs(size), price, bars, k), price, day_fees)
-        elif not waiting and order.alive():
-            self.end(order, Order.Completed if order.executed.size else Order.Rejected, "dropped")
-        if waiting and order.alive():
-            self._blocked(order, t, order.remaining, waiting)
+    def _leave(self, order: Order, t: int, filled: int, waiting: str) -> None:
+        """Leave the rest of an order waiting for the reason ``waiting``, if there is one; else it is over."""
+        if waiting:
+            if order.alive():
+                self._blocked(order, t, order.left, waiting)
+        elif not filled and order.alive():
+            self.end(order, Order.Completed if order.fills else Order.Rejected, "dropped")
 
-    def _execute(self, order: Order, t: int, size: int, price: float, unslipped: float, day_fees: Any) -> None:
-        trades = self.account.execute(order, t, size, price, unslipped, day_fees)
+    def _execute(self, order: Order, t: int, quote: Quote, unslipped: float) -> None:
+        trades = self.account.execute(order, t, quote, unslipped)
         if trades is None:
             self._no_cash(order, t)
             return
         if not self._no_slippage:
-            self._volume_taken[order.i] = self._volume_taken.get(order.i, 0) + abs(size)
+            self._volume_taken[order.i] = self._volume_taken.get(order.i, 0) + quote[0]
         if order.refusal is not None:
-            order.refusal.done += min(abs(size), order.refusal.wanted - order.refusal.done)
+            order.refusal.done += min(quote[0], order.refusal.wanted - order.refusal.done)
             if order.status == Order.Completed:
                 order.refusal.outcome, order.refusal, order.reason = "done", None, ""
-        self._notice(order, trades)
+        self.notices.append(OrderNotice(order))
+        if trades:
+            self.notices.append(trades)
         if self.links.used:
             self._unlink(order)
 

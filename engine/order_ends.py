@@ -15,9 +15,6 @@ from engine.trades import Trade
 if TYPE_CHECKING:
     from engine.market import Market
 
-_NONE: list[Trade] = []
-"""No trades to tell of; shared, never changed."""
-
 
 class OrderEnds:
     """The queues of a run's orders, and every way in which an order leaves them.
@@ -28,8 +25,8 @@ class OrderEnds:
         Every order, in sequence; an order's ``ref`` is its position plus one.
     submitted, pending : list of Order
         Not yet taken in, and waiting for a price.
-    notices : list of (OrderNotice or None, list of Trade)
-        What the strategies have not been told yet; None for trades that closed without an order.
+    notices : list of OrderNotice or list of Trade
+        What the strategies have not been told yet; trades stand behind the order whose fill made them.
     """
 
     def __init__(self, market: Market, account: Account, rules: Rules) -> None:
@@ -38,7 +35,7 @@ class OrderEnds:
         self.orders: list[Order] = []
         self.submitted: list[Order] = []
         self.pending: list[Order] = []
-        self.notices: list[tuple[OrderNotice | None, list[Trade]]] = []
+        self.notices: list[OrderNotice | list[Trade]] = []
         self.links = Links()
         self._trying: tuple[deque[Order], list[Order]] = (deque(), [])  # to come and to keep, while matching
         self._blocked_sales: set[tuple[int, int]] = set()  # owners and bars of sales that will be tried again
@@ -56,21 +53,21 @@ class OrderEnds:
 
     def _no_cash(self, order: Order, t: int) -> None:
         order.reason = matching.CASH
-        self.ledger.refuse(t, order, order.remaining, 0, matching.CASH, "dropped")
+        self.ledger.refuse(t, order, order.left, 0, matching.CASH, "dropped")
         self.end(order, Order.Margin, "dropped")
 
-    def _notice(self, order: Order, trades: list[Trade] | None = None) -> None:
-        self.notices.append((order.clone(), _NONE if trades is None else trades))
+    def _notice(self, order: Order) -> None:
+        self.notices.append(OrderNotice(order))
 
     def tell(self, trades: list[Trade]) -> None:
-        """Notice trades that closed without an order."""
-        for trade in trades:
-            self.notices.append((None, [trade]))
+        """Notice trades that opened or closed."""
+        if trades:
+            self.notices.append(trades)
 
     def end(self, order: Order, status: int, outcome: str) -> None:
         """Give an order its last status and tell its owner."""
         order.status = status
-        order.executed.dt = float(self.market.day_numbers[self.market.running.t])
+        order.ended = float(self.market.day_numbers[self.market.running.t])
         if order.refusal is not None:
             order.refusal.outcome, order.refusal = outcome, None
         self._notice(order)
@@ -112,7 +109,7 @@ class OrderEnds:
     def _expire(self, order: Order, t: int) -> None:
         if order.refusal is None:
             reason = matching.EXPIRED if order.exectype == Order.Market else matching.NOT_REACHED
-            self.ledger.refuse(t, order, order.remaining, 0, reason, "dropped")
+            self.ledger.refuse(t, order, order.left, 0, reason, "dropped")
             order.reason = reason
         self.end(order, Order.Expired, "dropped")
 
@@ -133,10 +130,10 @@ class OrderEnds:
 
     def _cut(self, order: Order, t: int, missing: int, reason: str) -> None:
         """Take ``missing`` shares off an order for good; it goes on with the rest."""
-        left = order.remaining - missing
+        left = order.left - missing
         order.reason = reason
         if order.refusal is not None:  # what it said is missing is said anew here
             order.refusal.outcome, order.refusal = "changed", None
-        self.ledger.refuse(t, order, order.remaining, left, reason, "cut" if left else "dropped")
-        if left or order.executed.size:  # else the caller rejects the order as it was
+        self.ledger.refuse(t, order, order.left, left, reason, "cut" if left else "dropped")
+        if left or order.fills:  # else the caller rejects the order as it was
             order.shrink(left)

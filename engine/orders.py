@@ -8,13 +8,32 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import backtrader as bt
 from backtrader.utils import AutoOrderedDict
 from backtrader.utils.date import date2num
 
 _Base = bt.Order
+
+Fill = tuple[Any, ...]
+"""One fill, as the ledger keeps it and as its order does until somebody asks for an :class:`Execution`.
+
+Session, order, stock, shares (negative: sold), price (yuan), commission, stamp duty, transfer fee and other fees
+(fen), cost of slippage (yuan); then what Backtrader wants to know: its date, all fees (yuan), value at cost and
+profit realised (yuan), and the position after it with its average price."""
+
+_BUY, _SELL = _Base.Buy, _Base.Sell
+_CREATED, _COMPLETED, _PARTIAL, _MARKET = _Base.Created, _Base.Completed, _Base.Partial, _Base.Market
+
+
+class Moment(NamedTuple):
+    """When an order is made: session, last known close, Backtrader's date, bar number."""
+
+    t: int
+    known: int
+    date: float
+    bar: int
 
 
 class Execution:
@@ -28,43 +47,22 @@ class Execution:
         "pnl", "pprice", "price", "psize", "size", "value",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        dt: float,
-        size: float,
-        price: float,
-        value: float,
-        comm: float,
-        pnl: float,
-        psize: float,
-        pprice: float,
-    ) -> None:
-        self.dt, self.size, self.price, self.value, self.comm = dt, size, price, value, comm
-        self.pnl, self.psize, self.pprice = pnl, psize, pprice
-        self.opened: float
-        self.closed: float
-        if size > 0:
-            self.opened, self.openedvalue, self.openedcomm = size, value, comm
-            self.closed, self.closedvalue, self.closedcomm = 0, 0.0, 0.0
-        else:
-            self.closed, self.closedvalue, self.closedcomm = size, value, comm
-            self.opened, self.openedvalue, self.openedcomm = 0, 0.0, 0.0
+    def __init__(self, fill: Fill) -> None:
+        self.size, self.price = fill[3], fill[4]
+        self.dt, self.comm, self.value, self.pnl, self.psize, self.pprice = fill[10:]
+        booked: tuple[float, float, float] = (self.size, self.value, self.comm)
+        nothing = (0.0, 0.0, 0.0)
+        bought = self.size > 0
+        self.opened, self.openedvalue, self.openedcomm = booked if bought else nothing
+        self.closed, self.closedvalue, self.closedcomm = nothing if bought else booked
 
 
 class Created:
     """What an order asked for (Backtrader's ``order.created``); yuan and shares."""
 
     __slots__ = (
-        "dt",
-        "pclose",
-        "plimit",
-        "price",
-        "pricelimit",
-        "remsize",
-        "size",
-        "trailamount",
-        "trailpercent",
-    )
+        "dt", "pclose", "plimit", "price", "pricelimit", "remsize", "size", "trailamount", "trailpercent",
+    )  # fmt: skip
 
     def __init__(self, dt: float, size: float, price: float, pricelimit: float | None, pclose: float) -> None:
         self.dt, self.size, self.price, self.pclose = dt, size, price, pclose
@@ -75,82 +73,57 @@ class Created:
 
 
 class Executed:
-    """What an order has traded so far (Backtrader's ``order.executed``)."""
+    """What an order had traded when it was looked at (Backtrader's ``order.executed``).
+
+    Parameters
+    ----------
+    fills : tuple of Fill
+        Those that count in its totals.
+    told : int
+        How many of them the notification before has told of.
+    all_fills : tuple of Fill
+        What ``exbits`` holds; Backtrader's notices share it with the order.
+    remsize : float
+        Shares still to trade, negative for a sale.
+    ended : float or None
+        Backtrader's date of the order's end, where it ended without a fill.
+    """
 
     __slots__ = (
-        "bits",
-        "comm",
-        "dt",
-        "margin",
-        "p1",
-        "p2",
-        "pnl",
-        "pprice",
-        "price",
-        "psize",
-        "remsize",
-        "size",
-        "value",
-    )
+        "comm", "dt", "exbits", "margin", "p1", "p2", "pnl", "pprice", "price", "psize", "remsize", "size", "value",
+    )  # fmt: skip
 
-    def __init__(self, remsize: float) -> None:
-        self.dt: float | None = None
+    def __init__(
+        self, fills: tuple[Fill, ...], told: int, all_fills: tuple[Fill, ...], remsize: float, ended: float | None
+    ) -> None:
+        self.exbits = [Execution(fill) for fill in all_fills]
+        self.p1, self.p2, self.remsize, self.margin = told, len(fills), remsize, None
         self.size: float = 0
-        self.price = self.value = self.comm = self.pnl = self.pprice = 0.0
-        self.remsize, self.psize, self.margin = remsize, 0.0, None
-        self.bits: list[Execution] = []
-        self.p1 = self.p2 = 0
-
-    @property
-    def exbits(self) -> list[Execution]:
-        """All fills."""
-        return self.bits
+        self.price = self.value = self.comm = self.pnl = self.psize = self.pprice = 0.0
+        self.dt = None
+        for bit in self.exbits[: len(fills)]:
+            total = self.size + bit.size
+            self.price = (self.size * self.price + bit.size * bit.price) / total
+            self.dt, self.size, self.psize, self.pprice = bit.dt, total, bit.psize, bit.pprice
+            self.value += bit.value
+            self.comm += bit.comm
+            self.pnl += bit.pnl
+        if ended is not None:
+            self.dt = ended
 
     def __len__(self) -> int:
-        return len(self.bits)
+        return len(self.exbits)
 
     def __getitem__(self, key: int) -> Execution:
-        return self.bits[key]
-
-    def add(self, bit: Execution) -> None:
-        """Book one fill."""
-        self.bits.append(bit)
-        self.remsize -= bit.size
-        self.dt = bit.dt
-        total = self.size + bit.size
-        self.price = (self.size * self.price + bit.size * bit.price) / total
-        self.size = total
-        self.value += bit.value
-        self.comm += bit.comm
-        self.pnl += bit.pnl
-        self.psize, self.pprice = bit.psize, bit.pprice
+        return self.exbits[key]
 
     def iterpending(self) -> Iterator[Execution]:
         """Fills since the notification before."""
-        return iter(self.bits[self.p1 : self.p2])
+        return iter(self.exbits[self.p1 : self.p2])
 
     def getpending(self) -> list[Execution]:
         """Fills since the notification before, as a list."""
-        return self.bits[self.p1 : self.p2]
-
-    def mark(self) -> None:
-        """Note which fills the next notification is the first to tell of."""
-        self.p1, self.p2 = self.p2, len(self.bits)
-
-    def clone(self) -> Executed:
-        """A snapshot for a notification."""
-        self.mark()
-        twin = Executed.__new__(Executed)
-        twin.dt, twin.size, twin.price, twin.value, twin.comm = (
-            self.dt,
-            self.size,
-            self.price,
-            self.value,
-            self.comm,
-        )
-        twin.pnl, twin.psize, twin.pprice, twin.remsize = self.pnl, self.psize, self.pprice, self.remsize
-        twin.margin, twin.bits, twin.p1, twin.p2 = self.margin, self.bits, self.p1, self.p2
-        return twin
+        return self.exbits[self.p1 : self.p2]
 
 
 class _Answers:
@@ -207,15 +180,15 @@ class _Answers:
 
     def isbuy(self) -> bool:
         """Whether it buys."""
-        return self.ordtype == _Base.Buy
+        return self.ordtype == _BUY
 
     def issell(self) -> bool:
         """Whether it sells."""
-        return self.ordtype == _Base.Sell
+        return self.ordtype == _SELL
 
     def alive(self) -> bool:
         """Whether it can still trade."""
-        return self.status <= _Base.Partial
+        return self.status <= _PARTIAL
 
     def getstatusname(self, status: int | None = None) -> str:
         """``"Completed"`` and so on."""
@@ -233,11 +206,6 @@ class _Answers:
         """The status at the broker."""
         return self.broker.orderstatus(self) if self.broker is not None else self.status
 
-    @property
-    def remaining(self) -> int:
-        """Shares still to trade."""
-        return abs(self.executed.remsize)  # type: ignore[arg-type,return-value]
-
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Answers) and self.ref == other.ref
 
@@ -254,6 +222,9 @@ class _Answers:
 class Order(_Answers):
     """One order of one stock.
 
+    Most orders of a basket never differ from the defaults of the class, so that making one costs little; what
+    Backtrader keeps in ``created`` and ``executed`` is put together when somebody asks.
+
     Attributes
     ----------
     ref : int
@@ -264,56 +235,86 @@ class Order(_Answers):
         Index of the stock in the market.
     size : float
         Whole shares asked for, negative for a sale.
+    wanted, left : int
+        Shares asked for at first, and still to trade.
+    moment : Moment
+        When it was made.
+    close : float
+        Last close known then, yuan.
+    fills : tuple of Fill
     status : int
         ``Created`` .. ``Rejected`` as in Backtrader.
-    created, executed : Created, Executed
     charged : tuple
         Fen traded, commission charged, shares traded and transfer fee charged so far: minimums hold per order.
     reason : str
         Why it, or its last part, did not trade; ``""`` if it did.
+    refusal : Refusal or None
+        The ledger's open refusal of this order.
+    target : float or None
+        Yuan to hold, when sized at the fill.
+    waits : bool
+        For its parent, or for the order that transmits it.
     """
 
-    __slots__ = (
-        "_info", "_unfilled", "basket", "broker", "charged", "comminfo", "created", "data", "day", "exectype",
-        "executed", "i", "limit_offset", "oco", "ordtype", "owner", "parent", "plen", "position", "price",
-        "pricelimit", "reason", "ref", "refusal", "size", "status", "target", "tradeid", "trailamount",
-        "trailpercent", "transmit", "triggered", "valid", "waits", "wanted",
-    )  # fmt: skip
+    valid: float | None
+    target: float | None
+    fills: tuple[Fill, ...]
+    parent: Any
+    refusal: Any
+
+    price: float | None = None
+    pricelimit: float | None = None
+    oco: Any = None
+    trailamount: float | None = None
+    trailpercent: float | None = None
+    transmit, triggered, day, basket = True, False, False, False
+    limit_offset = 0.0
+    position = 0
+    charged: tuple[Any, Any, Any, Any] = (0, 0, 0, 0)
+    ended: float | None = None
+    _info: AutoOrderedDict | None = None
+    _created: Created | None = None
+    _comminfo: Any = None
 
     def __init__(
-        self,
-        ref: int,
-        owner: Any,
-        data: Any,
-        i: int,
-        size: float,
-        exectype: int,
-        price: float | None,
-        pricelimit: float | None,
-        valid: float | None,
-        tradeid: int,
-        created: Created,
+        self, ref: int, owner: Any, data: Any, i: int, size: float, moment: Moment, close: float, broker: Any
     ) -> None:
         self.ref, self.owner, self.data, self.i, self.size = ref, owner, data, i, size
-        self.exectype, self.price, self.pricelimit, self.valid = exectype, price, pricelimit, valid
-        self.tradeid, self.created, self.executed = tradeid, created, Executed(size)
-        self.ordtype = _Base.Buy if size > 0 else _Base.Sell
-        self.status = _Base.Created
-        self.wanted = int(abs(size))
-        self.broker = self.comminfo = self.oco = self.parent = None
-        self.trailamount: float | None = None
-        self.trailpercent: float | None = None
-        self.transmit, self.triggered, self.position, self.plen = True, False, 0, 0
-        self.waits = False  # for its parent, or for the order that transmits it
-        self.limit_offset = 0.0
-        self._info: AutoOrderedDict | None = None
-        self._unfilled: Executed | None = None
-        self.charged: tuple[Any, Any, Any, Any] = (0, 0, 0, 0)
-        self.reason = ""
-        self.refusal: Any = None  # the ledger's open refusal of this order
-        self.target: float | None = None  # yuan to hold, when sized at the fill
-        self.day = False
-        self.basket = False
+        self.moment, self.close, self.broker = moment, close, broker
+        if size > 0:
+            self.ordtype, self.wanted = _BUY, int(size)
+        else:
+            self.ordtype, self.wanted = _SELL, int(-size)
+        self.left = self.wanted
+        # What every order is asked for stands on it: a default of the class is found three times as slowly.
+        self.status, self.exectype, self.valid, self.parent, self.target = _CREATED, _MARKET, None, None, None
+        self.waits, self.fills, self.refusal, self.reason, self.tradeid = False, (), None, "", 0
+
+    @property
+    def created(self) -> Created:
+        """What it asked for, as Backtrader has it."""
+        if self._created is None:
+            self._created = Created(
+                self.moment.date, self.size, self.price if self.price else self.close, self.pricelimit, self.close
+            )
+        return self._created
+
+    @property
+    def executed(self) -> Executed:  # type: ignore[override]
+        """What it has traded so far, as Backtrader has it."""
+        told = max(len(self.fills) - 1, 0)
+        left = self.left if self.ordtype == _BUY else -self.left
+        return Executed(self.fills, told, self.fills, left, self.ended)
+
+    @property
+    def plen(self) -> int:
+        """Bar of the run on which it was made."""
+        return self.moment.bar
+
+    @property
+    def comminfo(self) -> Any:
+        """The commission scheme that Backtrader's users find there."""
+        return self._comminfo or self.broker.comminfo[None]
 
     @property
     def info(self) -> AutoOrderedDict:
@@ -329,13 +330,15 @@ class Order(_Answers):
 
     def addcomminfo(self, comminfo: Any) -> None:
         """Keep the commission scheme with the order."""
-        self.comminfo = comminfo
+        self._comminfo = comminfo
 
     def shrink(self, left: int) -> None:
         """Go on with ``left`` shares to trade."""
-        sign = 1 if self.ordtype == _Base.Buy else -1
-        self.executed.remsize = sign * left
-        self.size = self.created.size = self.executed.size + sign * left
+        done = sum(fill[3] for fill in self.fills)
+        self.left = left
+        self.size = done + (left if self.ordtype == _BUY else -left)
+        if self._created is not None:
+            self._created.size = self.size
 
     def resize(self, left: int) -> None:
         """Ask for ``left`` shares more instead of what was asked for."""
@@ -367,31 +370,32 @@ class Order(_Answers):
                 created.pricelimit = trigger - self.limit_offset
 
     def clone(self) -> OrderNotice:
-        """The order as it stands now, for a notification.
-
-        What an order has executed is copied only while it can still change, and the first two notices
-        (submitted, accepted) share one empty copy.
-        """
-        executed = self.executed
-        if self.status > _Base.Partial:
-            executed.mark()
-        elif not executed.bits:
-            if self._unfilled is None:
-                self._unfilled = executed.clone()
-            executed = self._unfilled
-        else:
-            executed = executed.clone()
-        return OrderNotice(self, self.status, executed, self.reason)
+        """The order as it stands now, for a notification."""
+        return OrderNotice(self)
 
 
 class OrderNotice(_Answers):
     """An order as it stood when a notification was made; answers all that the order answers."""
 
-    __slots__ = ("_order", "exectype", "executed", "reason", "status")
+    __slots__ = ("_executed", "_order", "exectype", "fills", "left", "reason", "status")
 
-    def __init__(self, order: Order, status: int, executed: Executed, reason: str) -> None:
-        self._order, self.status, self.executed, self.reason = order, status, executed, reason
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self.status, self.reason, self.left, self.fills = order.status, order.reason, order.left, order.fills
         self.exectype = order.exectype  # Backtrader looks at it for every notice
+        self._executed: Executed | None = None
+
+    @property
+    def executed(self) -> Executed:  # type: ignore[override]
+        """What it had traded by then."""
+        if self._executed is None:
+            order, told = self._order, len(self.fills)
+            left = self.left if order.ordtype == _BUY else -self.left
+            ended = order.ended if self.status > _PARTIAL else None
+            if told and ended is None:  # each fill is noticed at once: the last one is news
+                told -= 1
+            self._executed = Executed(self.fills, told, order.fills, left, ended)
+        return self._executed
 
     def __getattr__(self, name: str) -> Any:
         return getattr(object.__getattribute__(self, "_order"), name)

@@ -57,17 +57,22 @@ class _Progress(bt.Analyzer):  # type: ignore[misc]
 
 @contextlib.contextmanager
 def _fewer_collections() -> Iterator[None]:
-    """Keep what lives before and through a run out of the garbage collector's rounds."""
+    """Keep what lives before and through a run out of the garbage collector's rounds.
+
+    Afterwards all of it counts as old (that is what freezing and thawing does), so that the next round does not
+    go through every order of the run.
+    """
     thresholds, frozen = gc.get_threshold(), gc.get_freeze_count() == 0
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(200_000, 20, 20)
     if frozen:
         gc.freeze()
     try:
         yield
     finally:
-        gc.set_threshold(*thresholds)
         if frozen:
+            gc.freeze()
             gc.unfreeze()
+        gc.set_threshold(*thresholds)
 
 
 def base_session(market: Market, start: Any, end: Any) -> tuple[int, int]:

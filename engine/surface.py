@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import backtrader as bt
 from backtrader.broker import BrokerBase
 from backtrader.lineiterator import LineIterator
+from backtrader.metabase import ItemCollection
 
 from engine.analyzers import SEEING
 from engine.errors import ConfigError, DataError, RuleError
@@ -155,6 +156,18 @@ class Surface(BrokerBase):  # type: ignore[misc]
                 _see(analyzer, strategy)
             for observer in strategy._lineiterators[LineIterator.ObsType]:
                 _show(observer, strategy, feeds)
+            strategy.analyzers.__class__ = _Analyzers
+
+
+class _Analyzers(ItemCollection):  # type: ignore[misc]
+    """Backtrader's collection of analyzers, gone through without an exception at its end.
+
+    Backtrader goes through it for every notification and finds the end by an ``IndexError``, which costs more
+    than the notification.
+    """
+
+    def __iter__(self) -> Any:
+        return iter(self._items)
 
 
 def _refusal(name: str, instead: str) -> Any:

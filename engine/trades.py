@@ -7,6 +7,8 @@ from typing import Any
 import backtrader as bt
 from backtrader.utils.date import num2date
 
+_OPEN, _CLOSED = bt.Trade.Open, bt.Trade.Closed
+
 
 class Trade:
     """A round trip from flat to flat (Backtrader's ``Trade``), amounts in yuan.
@@ -15,25 +17,37 @@ class Trade:
     average ``price``, so that ``pnlcomm`` of a closed trade equals the change of cash.
     """
 
-    __slots__ = (
-        "barclose", "barlen", "baropen", "commission", "data", "dtclose", "dtopen", "history", "historyon",
-        "isclosed", "isopen", "justopened", "long", "owner", "pnl", "pnlcomm", "price", "ref", "size",
-        "status", "tradeid", "value",
-    )  # fmt: skip
-
     Created, Open, Closed = bt.Trade.Created, bt.Trade.Open, bt.Trade.Closed
     status_names = bt.Trade.status_names
 
-    def __init__(self, ref: int, owner: Any, data: Any, tradeid: int) -> None:
+    pnl = 0.0
+    isclosed = historyon = False
+    justopened = isopen = long = True
+    barclose = barlen = 0
+    dtclose = 0.0
+    status = _OPEN
+
+    def __init__(
+        self,
+        ref: int,
+        owner: Any,
+        data: Any,
+        tradeid: int,
+        size: float,
+        price: float,
+        commission: float,
+        bar: int,
+        dt: float,
+    ) -> None:
         self.ref, self.owner, self.data, self.tradeid = ref, owner, data, tradeid
-        self.size: float = 0
-        self.price = self.value = self.commission = self.pnl = self.pnlcomm = 0.0
-        self.justopened = self.isopen = self.isclosed = self.historyon = False
-        self.baropen = self.barclose = self.barlen = 0
-        self.dtopen = self.dtclose = 0.0
-        self.history: list[Any] = []
-        self.long = True
-        self.status = bt.Trade.Created
+        self.size, self.price, self.commission, self.baropen, self.dtopen = size, price, commission, bar, dt
+        self.pnlcomm = -commission
+        self.value = size * price
+
+    @property
+    def history(self) -> list[Any]:
+        """Backtrader's record of a trade's steps (``tradehistory``), which is not kept: the ledger has the fills."""
+        return []
 
     def __len__(self) -> int:
         return int(abs(self.size))
@@ -54,24 +68,19 @@ class Trade:
         return num2date(self.dtclose, tz, naive)
 
     def update(self, size: float, price: float, commission: float, bar: int, dt: float) -> None:
-        """Book one fill of ``size`` shares (negative: a sale) on the run's bar number ``bar``."""
+        """Book a further fill of ``size`` shares (negative: a sale) on the run's bar number ``bar``."""
         old = self.size
-        self.commission += commission
         self.size = new = old + size
-        self.justopened = not old
-        if self.justopened:
-            self.baropen, self.dtopen = bar, dt
-        self.isopen = bool(new)
+        self.commission += commission
+        self.justopened = False
         self.barlen = bar - self.baropen
-        self.isclosed = bool(old) and not new
-        if self.isclosed:
-            self.barclose, self.dtclose, self.status = bar, dt, bt.Trade.Closed
-        else:
-            self.status = bt.Trade.Open
         if abs(new) > abs(old):
             self.price = (old * self.price + size * price) / new
         else:
-            self.pnl += -size * (price - self.price)
+            self.pnl -= size * (price - self.price)
+        if not new:
+            self.isopen, self.isclosed, self.status = False, True, _CLOSED
+            self.barclose, self.dtclose = bar, dt
         self.pnlcomm = self.pnl - self.commission
         self.value = new * self.price
 
@@ -92,21 +101,5 @@ class Trade:
     def clone(self) -> Trade:
         """A snapshot for a notification."""
         twin = Trade.__new__(Trade)
-        twin.ref, twin.data, twin.tradeid, twin.size, twin.price = (
-            self.ref,
-            self.data,
-            self.tradeid,
-            self.size,
-            self.price,
-        )
-        twin.value, twin.commission, twin.pnl, twin.pnlcomm = (
-            self.value,
-            self.commission,
-            self.pnl,
-            self.pnlcomm,
-        )
-        twin.justopened, twin.isopen, twin.isclosed = self.justopened, self.isopen, self.isclosed
-        twin.baropen, twin.barclose, twin.barlen = self.baropen, self.barclose, self.barlen
-        twin.dtopen, twin.dtclose, twin.long, twin.status = self.dtopen, self.dtclose, self.long, self.status
-        twin.owner, twin.history, twin.historyon = self.owner, self.history, self.historyon
+        twin.__dict__.update(self.__dict__)
         return twin

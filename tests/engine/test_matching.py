@@ -12,7 +12,7 @@ from small_market import NAN, market_of, play
 from engine import matching
 from engine.fees import ZeroFees
 from engine.matching import Bars
-from engine.orders import Created, Order
+from engine.orders import Moment, Order
 from engine.slippage import BasisPoints, Ticks
 
 A, B = "600000.SH", "600001.SH"
@@ -170,7 +170,9 @@ def test_stop_limits_fill_only_what_the_daily_bar_proves(
 
 
 def order(kind: int, size: int, price: float, plimit: float | None = None) -> Order:
-    return Order(1, None, None, 0, size, kind, price, plimit, None, 0, Created(0.0, size, price, plimit, 10.0))
+    made = Order(1, None, None, 0, size, Moment(0, 0, 0.0, 1), 10.0, None)
+    made.exectype, made.price, made.pricelimit = kind, price, plimit
+    return made
 
 
 @pytest.mark.parametrize(
