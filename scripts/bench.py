@@ -3,192 +3,72 @@
 The job: T = 2,430 sessions, the top 50 by score every 20 sessions, decided on the close, filled at the
 next open. Ours runs with every A-share rule on (lots, T+1, price limits, suspensions, dated fees with a
 minimum); plain Backtrader holds one PandasData per stock and charges a percentage.
+
+Our clock runs from ``simulate`` (before ``cerebro.run``) until the ledger's tables exist. The process's clock runs from
+``import backtrader, pandas`` on: our own modules, opening the memory-mapped market, the job, the tables.
 """
 
 from __future__ import annotations
 
-import gc
+import contextlib
 import json
-import resource
-import subprocess
+import statistics
 import sys
-import time
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import _bench_jobs
+import _bench_profile
+import _bench_targets
 import _cli  # noqa: F401  (puts the project's packages first on the path)
-import numpy as np
 import typer
 
 from engine.errors import ConfigError
 
-SESSIONS, HOLD, EVERY = 2430, 50, 20
+SESSIONS = 2430
+SIZES = (50, 500, 2000, 5000)
+FULL = (500,)
+"""On which of the sizes ``--full`` runs plain Backtrader unless ``--stocks`` says."""
+MARGIN = 1.25
 BASELINE = Path(__file__).with_name("bench_baseline.json")
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-def arrays(
-    stocks: int, sessions: int, seed: int = 1
-) -> tuple[np.ndarray, list[str], dict[str, np.ndarray], np.ndarray]:
-    """Sessions, symbols, raw fields (T, N) with 2 % suspended stock-days, and scores (T, N)."""
-    rng = np.random.default_rng(seed)
-    shape = (sessions, stocks)
-    steps = np.clip(rng.normal(0.0003, 0.02, shape), -0.09, 0.09)
-    close = np.maximum(np.round(15.0 * np.exp(np.cumsum(steps, axis=0) * 0.5), 2), 1.0)
-    opened = np.round(close * (1 + rng.normal(0, 0.004, shape)), 2)
-    fields = {
-        "open": opened,
-        "high": np.maximum(opened, close),
-        "low": np.minimum(opened, close),
-        "close": close,
-        "volume": rng.integers(100_000, 10_000_000, shape).astype(float),
-    }
-    suspended = rng.random(shape) < 0.02
-    suspended[0] = False
-    for values in fields.values():
-        values[suspended] = np.nan
-    days = np.busday_offset(np.datetime64("2011-01-04"), np.arange(sessions)).astype("datetime64[D]")
-    return days, codes(stocks), fields, rng.random(shape)
+# -- measuring --------------------------------------------------------------------------------------
 
 
-def codes(stocks: int) -> list[str]:
-    """Sorted symbols of the main boards, a thousand a prefix."""
-    prefixes = ("600", "601", "603", "605", "000", "001", "002", "003")
-    return sorted(f"{prefixes[k // 1000]}{k % 1000:03d}.{'SH' if k < 4000 else 'SZ'}" for k in range(stocks))
+@contextlib.contextmanager
+def jobs(sizes: Sequence[int], sessions: int) -> Iterator[dict[int, Path]]:
+    """The jobs of these sizes, written to temporary folders."""
+    with tempfile.TemporaryDirectory(prefix="huice-bench-") as place:
+        folders = {}
+        for stocks in dict.fromkeys(sizes):
+            folder = folders[stocks] = Path(place) / str(stocks)
+            folder.mkdir()
+            _bench_targets.in_process("make", folder, str(stocks), str(sessions))
+        yield folders
 
 
-def counting_strategy() -> Any:
-    """A strategy that counts what it is told and calls ``decide`` every :data:`EVERY` sessions."""
-    import backtrader as bt
+def measure(
+    folders: dict[int, Path], part: int, sizes: Sequence[int], plain: Sequence[int], sessions: int, repeat: int
+) -> list[dict[str, Any]]:
+    """One row for the cut-down job of ``part`` stocks with both sides, one for each of ``sizes``.
 
-    class Counting(bt.Strategy):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.orders = self.trades = 0
-
-        def notify_order(self, order: Any) -> None:
-            self.orders += 1
-
-        def notify_trade(self, trade: Any) -> None:
-            self.trades += 1
-
-        def next(self) -> None:
-            if not (len(self) - 1) % EVERY:
-                self.decide()
-
-    return Counting
-
-
-def run_ours(stocks: int, sessions: int) -> dict[str, Any]:
-    """The job on Huice, from a ready market until the ledger's tables exist."""
-    import pandas  # noqa: F401  (both sides' clocks start after the imports)
-
-    from engine.market import Market
-    from engine.simulation import simulate
-
-    days, symbols, fields, scores = arrays(stocks, sessions)
-    market = Market.build(days, symbols, fields)
-
-    class Job(counting_strategy()):  # type: ignore[misc]
-        def decide(self) -> None:
-            t = len(self) - 1
-            view = self.broker.market.view(t)
-            usable = np.where(view.traded[-1] > 0, scores[t], -1.0)
-            best = np.argsort(-usable, kind="stable")[:HOLD]
-            self.broker.target_weights({symbols[i]: 1.0 / HOLD for i in best.tolist()}, owner=self)
-
-    gc.collect()
-    began = time.process_time()
-    done = simulate(market, Job, cash=10_000_000.0)
-    job, broker = done.strategy, done.broker
-    ledger = broker.ledger
-    frames = (ledger.equity_frame(), ledger.fills_frame(), ledger.positions_frame(), ledger.refusals_frame())
-    cpu = time.process_time() - began
-    return {
-        "cpu": cpu,
-        "orders": len(broker.orders),
-        "order_notices": job.orders,
-        "trade_notices": job.trades,
-        "fills": len(frames[1]),
-        "value": broker.getvalue(),
-    }
-
-
-def run_plain(stocks: int, sessions: int) -> dict[str, Any]:
-    """The job on plain Backtrader, one PandasData per stock."""
-    import backtrader as bt
-    import pandas as pd
-
-    days, symbols, fields, scores = arrays(stocks, sessions)
-    frame = {name: pd.DataFrame(values).ffill().to_numpy() for name, values in fields.items()}
-    index = pd.DatetimeIndex(days.astype("datetime64[ns]"))
-
-    class Job(counting_strategy()):  # type: ignore[misc]
-        def decide(self) -> None:
-            best = set(np.argsort(-scores[len(self) - 1], kind="stable")[:HOLD].tolist())
-            for k, data in enumerate(self.datas):
-                if k not in best and self.getposition(data).size:
-                    self.close(data)
-            for k in sorted(best):
-                self.order_target_percent(self.datas[k], 1.0 / HOLD)
-
-    gc.collect()
-    began = time.process_time()
-    cerebro = bt.Cerebro(stdstats=False)
-    for k, symbol in enumerate(symbols):
-        table = pd.DataFrame({name: values[:, k] for name, values in frame.items()}, index=index)
-        cerebro.adddata(bt.feeds.PandasData(dataname=table), name=symbol)
-    cerebro.broker.setcash(10_000_000.0)
-    cerebro.broker.setcommission(commission=0.0003)
-    cerebro.addstrategy(Job)
-    job = cerebro.run()[0]
-    return {"cpu": time.process_time() - began, "order_notices": job.orders, "value": cerebro.broker.getvalue()}
-
-
-def measured(side: str, stocks: int, sessions: int) -> dict[str, Any]:
-    """One side in a process of its own, so that neither warms the other."""
-    done = subprocess.run(
-        [sys.executable, __file__, "--one", f"{side}:{stocks}:{sessions}"], capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
-
-
-def compared(part: int, sessions: int, repeat: int) -> dict[str, Any]:
-    """Both sides on the cut-down job: median of ours, one run of plain Backtrader."""
-    ours = sorted((measured("ours", part, sessions) for _ in range(max(1, repeat))), key=lambda row: row["cpu"])
-    mine = ours[len(ours) // 2]
-    plain = measured("plain", part, sessions)
-    return row_of(part, sessions, mine, plain)
-
-
-def baseline(job: str) -> float:
-    """The committed ratio of ``job`` ("60x2430").
-
-    Raises
-    ------
-    ConfigError
-        If there is none.
+    Every run is a process of its own. Runs of the sizes take turns, so that a slow spell of the machine falls on
+    all of them; each figure of ours is the median over its runs. Plain Backtrader runs once.
     """
-    known = json.loads(BASELINE.read_text(encoding="utf-8"))
-    if job not in known:
-        raise ConfigError(f"{BASELINE.name} has no baseline for the job {job}; it has {', '.join(known)}")
-    return float(known[job])
-
-
-def check_ratio(ratio: float, job: str) -> None:
-    """Hold ``ratio`` against the committed baseline of ``job``.
-
-    Raises
-    ------
-    ConfigError
-        If the ratio has fallen by more than a quarter.
-    """
-    known = baseline(job)
-    if ratio < known / 1.25:
-        raise ConfigError(
-            f"ours was {ratio} times as fast as plain Backtrader on the job {job}; the baseline is {known:g} and "
-            f"{known / 1.25:.1f} the least that passes"
-        )
-    print(f"{ratio} times as fast; the baseline is {known:g}", file=sys.stderr)
+    ours: dict[int, list[dict[str, Any]]] = {stocks: [] for stocks in (part, *sizes)}
+    theirs: dict[int, dict[str, Any]] = {}
+    for turn in range(max(1, repeat)):
+        for stocks, runs in ours.items():
+            runs.append(_bench_targets.in_process("ours", folders[stocks]))
+            if turn == 0 and (stocks == part or stocks in plain):
+                theirs[stocks] = _bench_targets.in_process("plain", folders[stocks])
+    mine = {k: {name: statistics.median(run[name] for run in runs) for name in runs[0]} for k, runs in ours.items()}
+    rows = [row_of(part, sessions, mine[part], theirs[part])]
+    return rows + [row_of(k, sessions, mine[k], theirs.get(k) if k in plain else None) for k in sizes]
 
 
 def row_of(stocks: int, sessions: int, mine: dict[str, Any], plain: dict[str, Any] | None) -> dict[str, Any]:
@@ -199,17 +79,119 @@ def row_of(stocks: int, sessions: int, mine: dict[str, Any], plain: dict[str, An
         "ours_cpu_s": round(mine["cpu"], 3),
         "backtrader_cpu_s": None if plain is None else round(plain["cpu"], 2),
         "times_as_fast": None if plain is None else round(plain["cpu"] / mine["cpu"], 1),
-        "orders": mine["orders"],
-        "fills": mine["fills"],
-        "order_notices": mine["order_notices"],
-        "trade_notices": mine["trade_notices"],
-        "ours_peak_mb": round(mine["peak_mb"]),
+        "process_cpu_s": round(mine["process_cpu"], 3),
+        "peak_mb": round(mine["peak_mb"]),
+        "own_mb": None if mine["own_mb"] != mine["own_mb"] else round(mine["own_mb"]),
+        "orders": round(mine["orders"]),
+        "fills": round(mine["fills"]),
+        "order_notices": round(mine["order_notices"]),
+        "trade_notices": round(mine["trade_notices"]),
+        "import_cpu_s": round(mine["import_cpu"], 3),
+        "import_mb": round(mine["import_mb"]),
     }
 
 
-def print_table(rows: list[dict[str, Any]]) -> None:
+def growth(rows: Sequence[dict[str, Any]]) -> float | None:
+    """CPU of our largest job over that of our smallest, None where there is one size only."""
+    small, large = rows[0], rows[-1]
+    return None if small["stocks"] == large["stocks"] else round(large["ours_cpu_s"] / small["ours_cpu_s"], 2)
+
+
+# -- the committed baseline -------------------------------------------------------------------------
+
+
+def ratio_job(part: int, sessions: int) -> str:
+    """Name of the cut-down job in the baseline."""
+    return f"{part}x{sessions}"
+
+
+def growth_job(sizes: Sequence[int], sessions: int) -> str:
+    """Name of the growth from the smallest to the largest size in the baseline."""
+    return f"growth {sizes[0]}-{sizes[-1]}x{sessions}"
+
+
+def baseline(job: str) -> float:
+    """The committed ratio of ``job`` ("60x2430", "growth 50-5000x2430").
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    known = json.loads(BASELINE.read_text(encoding="utf-8"))
+    if job not in known:
+        raise ConfigError(
+            f"{BASELINE.name} has no baseline for the job {job}; it has {', '.join(known)}; --write-baseline adds it"
+        )
+    return float(known[job])
+
+
+def check_ratios(measured: dict[str, float]) -> list[str]:
+    """Hold ratios against the committed baseline; what is to be said of each.
+
+    Raises
+    ------
+    ConfigError
+        If the ratio to plain Backtrader has fallen, or the growth has risen, by more than a quarter.
+    """
+    passed: list[str] = []
+    failed: list[str] = []
+    for job, figure in measured.items():
+        known = baseline(job)
+        if job.startswith("growth"):
+            worst, what, least = known * MARGIN, "times the CPU", "most"
+            worse = figure > worst
+        else:
+            worst, what, least = known / MARGIN, "times as fast", "least"
+            worse = figure < worst
+        said = f"{job}: {figure:g} {what}; the baseline is {known:g}, {worst:.2f} the {least} that passes"
+        (failed if worse else passed).append(said)
+    if failed:
+        raise ConfigError("slower than the committed baseline: " + "; ".join(failed))
+    return passed
+
+
+def write_baseline(measured: dict[str, float]) -> None:
+    """Put ratios into the baseline; those of other jobs stay."""
+    known = json.loads(BASELINE.read_text(encoding="utf-8")) if BASELINE.is_file() else {}
+    beside = BASELINE.with_suffix(".tmp")
+    beside.write_text(json.dumps(known | measured, indent=2) + "\n", encoding="utf-8")
+    beside.replace(BASELINE)
+
+
+def hold_baseline(
+    part: int, sizes: Sequence[int], sessions: int, repeat: int, *, anew: bool, as_json: bool = False
+) -> None:
+    """Measure the cut-down job and the growth, and check them against the baseline or write it ``anew``.
+
+    Raises
+    ------
+    ConfigError
+        If the baseline lacks one of them, told before anything runs, or :func:`check_ratios` refuses them.
+    """
+    ends = list(dict.fromkeys((sizes[0], sizes[-1])))
+    names = [ratio_job(part, sessions)] + ([growth_job(ends, sessions)] if len(ends) > 1 else [])
+    for name in () if anew else names:
+        baseline(name)
+    with jobs([part, *ends], sessions) as folders:
+        rows = measure(folders, part, ends, [], sessions, repeat)
+    found = [rows[0]["times_as_fast"], growth(rows[1:])]
+    figures = {name: float(figure) for name, figure in zip(names, found, strict=False)}
+    if as_json:
+        print(json.dumps({"rows": rows, "growth": found[1]}))
+    else:
+        print_rows(rows)
+    if anew:
+        write_baseline(figures)
+    print("\n".join(check_ratios(figures)), file=sys.stderr)
+
+
+# -- the page ---------------------------------------------------------------------------------------
+
+
+def print_table(rows: Sequence[dict[str, Any]], hidden: Sequence[str] = ()) -> None:
     """Right-aligned columns."""
-    heads = list(rows[0])
+    heads = [head for head in rows[0] if head not in hidden]
     cells = [[("-" if row[head] is None else str(row[head])) for head in heads] for row in rows]
     widths = [max(len(head), *(len(line[k]) for line in cells)) for k, head in enumerate(heads)]
     print("  ".join(head.rjust(width) for head, width in zip(heads, widths, strict=True)))
@@ -217,82 +199,108 @@ def print_table(rows: list[dict[str, Any]]) -> None:
         print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
 
 
-def where_time_goes(stocks: int, sessions: int) -> list[dict[str, Any]]:
-    """CPU seconds of our side by part, as a profiler sees them (it slows everything down alike)."""
-    import cProfile
-    import pstats
-
-    run_ours(min(stocks, 50), 250)  # imports and first calls are not what is asked for
-    profile = cProfile.Profile()
-    profile.runcall(run_ours, stocks, sessions)
-    spent: dict[str, float] = {}
-    for (file, _, name), (_, _, own, _, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
-        spent[part_of(file, name)] = spent.get(part_of(file, name), 0.0) + own
-    spent.pop("job", None)
-    total = sum(spent.values())
-    return [
-        {"part": part, "share": f"{100 * own / total:.1f} %", "profiled_cpu_s": round(own, 3)}
-        for part, own in sorted(spent.items(), key=lambda item: -item[1])
-    ]
+def print_rows(rows: Sequence[dict[str, Any]]) -> None:
+    """The table of the jobs."""
+    print_table(rows, hidden=("import_cpu_s", "import_mb"))
 
 
-PARTS = {
-    "handles.py": "clock", "matching.py": "matching", "order_book.py": "matching", "order_ends.py": "matching",
-    "rules.py": "rules and fees", "fees.py": "rules and fees", "orders.py": "orders", "basket.py": "orders",
-    "broker.py": "orders", "trades.py": "account", "account.py": "account", "ledger.py": "ledger",
-    "market.py": "job", "price_limits.py": "job",
-}  # fmt: skip
-"""Part of the event loop by file; building the market is not part of it."""
+def print_notes(rows: Sequence[dict[str, Any]], part: int, sizes: Sequence[int], plain: Sequence[int]) -> None:
+    """What the table's figures are, the growth and the ratio."""
+    first = rows[0]
+    grown = growth(rows[1:])
+    if grown is not None:
+        print(f"growth from {sizes[0]} to {sizes[-1]} stocks: {grown:g} times the CPU")
+    others = ", ".join(str(stocks) for stocks in sizes if stocks not in plain)
+    ratio = first["times_as_fast"]
+    print(f"ratio: {ratio:g} times as fast as plain Backtrader, both on the cut-down job of {part} stocks")
+    for row in rows[1:]:
+        if row["times_as_fast"] is not None:
+            print(f"ratio: {row['times_as_fast']:g} times as fast, both on the full job of {row['stocks']} stocks")
+    if others:
+        print(f"plain Backtrader did not run on the full jobs of {others} stocks; --full runs it")
+    print(
+        "process_cpu_s: of a fresh process beyond `import backtrader, pandas`: our imports, opening the saved market, "
+        "the job, the tables\n"
+        "peak_mb: of that process, mapped pages of the market that were touched included; own_mb: at the end without "
+        f"mapped pages; the two imports alone take {first['import_cpu_s']:g} s and {first['import_mb']} MB"
+    )
 
 
-def part_of(file: str, name: str) -> str:
-    """Which part of the job a profiled function belongs to."""
-    place = Path(file)
-    if place.parent.name == "engine":
-        return PARTS.get(place.name, "other")
-    if place.name == "bench.py":
-        return "job" if name in ("arrays", "codes", "run_ours") else "strategy"
-    if "backtrader" in place.parts:
-        return "Backtrader"
-    return "job" if name in ("<built-in method gc.collect>",) else "built-in functions, NumPy, pandas"
-
-
-@app.command(epilog="Example: python scripts/bench.py --stocks 500 --full")
-def main(
-    stocks: int = typer.Option(500, help="Stocks of the full job."),
-    sessions: int = typer.Option(SESSIONS, help="Sessions of the job."),
-    part: int = typer.Option(60, help="Stocks of the cut-down job on which both sides run."),
-    full: bool = typer.Option(False, help="Run plain Backtrader on the full job too (about a minute at 500 stocks)."),
-    repeat: int = typer.Option(3, help="Runs of our side; the median counts."),
-    check: bool = typer.Option(False, help="Compare the cut-down job with the committed baseline; beyond 25 % fails."),
-    profile: bool = typer.Option(False, help="Print where our side spends its time."),
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON object instead of the table."),
-    one: str = typer.Option("", hidden=True),
-) -> None:
-    """Measure ours against plain Backtrader on the same job."""
-    if one:
-        side, count, length = one.split(":")
-        figures = (run_ours if side == "ours" else run_plain)(int(count), int(length))
-        figures["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
-        print(json.dumps(figures))
-        return
-    if profile:
-        rows = where_time_goes(stocks, sessions)
-    elif check:
-        baseline(f"{part}x{sessions}")  # an unknown job is told before anything runs
-        rows = [compared(part, sessions, repeat)]
-    else:
-        mine = sorted((measured("ours", stocks, sessions) for _ in range(max(1, repeat))), key=lambda row: row["cpu"])
-        plain = measured("plain", stocks, sessions) if full else None
-        rows = [compared(part, sessions, repeat), row_of(stocks, sessions, mine[len(mine) // 2], plain)]
+def print_profile(stocks: int, sessions: int, as_json: bool) -> None:
+    """Where our side spends its time, by part."""
+    with jobs([stocks], sessions) as folders:
+        rows = _bench_profile.where_time_goes(_bench_jobs.our_job(folders[stocks]))
     if as_json:
         print(json.dumps({"rows": rows}))
     else:
         print_table(rows)
-    if check:
-        check_ratio(rows[0]["times_as_fast"], f"{part}x{sessions}")
-    elif not full and not profile and not as_json:
-        print(f"plain Backtrader ran on the cut-down job of {part} stocks only; --full runs it on {stocks} too")
+
+
+def sizes_of(text: str) -> list[int]:
+    """Sorted sizes from ``--stocks``.
+
+    Raises
+    ------
+    ConfigError
+    """
+    try:
+        sizes = sorted({int(word) for word in text.split(",")})
+    except ValueError:
+        sizes = [0]
+    if sizes[0] < 1 or sizes[-1] > 8000:
+        raise ConfigError(f"--stocks '{text}' is no list of sizes from 1 to 8000; write it like 50,500")
+    return sizes
+
+
+@app.command(epilog="Example: python scripts/bench.py --stocks 500 --full")
+def main(
+    stocks: str = typer.Option(
+        "", help="Sizes of the full job, with commas; 50,500,2000,5000 by default (2 GB in the temporary folder)."
+    ),
+    sessions: int = typer.Option(SESSIONS, min=1, help="Sessions of the job."),
+    part: int = typer.Option(60, min=1, max=8000, help="Stocks of the cut-down job on which both sides run."),
+    full: bool = typer.Option(
+        False, help="Run plain Backtrader on the full job too: of 500 stocks (a minute), or of all in --stocks."
+    ),
+    repeat: int = typer.Option(3, help="Runs of our side; the median counts."),
+    data: str = typer.Option(
+        "", metavar="FOLDER", help="Real data to measure on too; HUICE_DATA by default, unless --stocks is given."
+    ),
+    check: bool = typer.Option(
+        False, help="Compare the cut-down job and the growth with the committed baseline; beyond 25 % fails."
+    ),
+    write: bool = typer.Option(False, "--write-baseline", help="Measure as --check does and write the baseline anew."),
+    profile: bool = typer.Option(
+        False, help="Print where our side spends its time, on 500 stocks or the largest of --stocks."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object instead of the tables."),
+) -> None:
+    """Measure ours against plain Backtrader on the same job."""
+    sizes = sizes_of(stocks) if stocks else list(SIZES)
+    if profile:
+        print_profile(sizes[-1] if stocks else 500, sessions, as_json)
+        return
+    if check or write:
+        hold_baseline(part, sizes, sessions, repeat, anew=write, as_json=as_json)
+        return
+    folder = _bench_targets.real_data(data, searched=not stocks)
+    plain = [] if not full else sizes if stocks else list(FULL)
+    with jobs([part, *sizes], sessions) as folders:
+        rows = measure(folders, part, sizes, plain, sessions, repeat)
+    grown = growth(rows[1:])
+    targets = _bench_targets.of_rows(rows[1:], grown) if sessions == SESSIONS else []
+    targets += [] if stocks else _bench_targets.of_help()
+    targets += [] if folder is None else _bench_targets.of_real_data(folder)
+    if as_json:
+        print(json.dumps({"rows": rows, "growth": grown, "targets": targets}))
+        return
+    print_rows(rows)
+    print_notes(rows, part, sizes, plain)
+    if targets:
+        print()
+        print_table(targets)
+    if folder is None:
+        print("real data: skipped; give their folder with --data or in HUICE_DATA")
 
 
 if __name__ == "__main__":
