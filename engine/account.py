@@ -174,8 +174,11 @@ class Account:
         value: Any = price * quantity * 100.0
         if self.exact:
             value = int(value + 0.5)
-        is_buy = order.size > 0
-        fees: tuple[Any, ...] = day_fees.charge(self._exchanges[order.i], is_buy, value, quantity, *order.charged)
+        exchange = self._exchanges[order.i]
+        if order.fills:
+            fees: tuple[Any, ...] = day_fees.charge(exchange, order.size > 0, value, quantity, *order.charged)
+        else:
+            fees = day_fees.charge(exchange, order.size > 0, value, quantity)
         if self.exact and type(fees[0]) is float:
             fees = tuple(math.floor(fee + 0.5) for fee in fees)
         return quantity, price, value, fees, fees[0] + fees[1] + fees[2] + fees[3]
@@ -237,12 +240,9 @@ class Account:
             before = order.charged
             order.charged = (before[0] + value, before[1] + fees[0], before[2] + quantity, before[3] + fees[2])
         order.status = _PARTIAL if left else _COMPLETED
-        return self._update_trades(order, size, price, comm)
-
-    def _update_trades(self, order: Order, size: int, price: float, comm: float) -> list[Trade]:
-        trades = self._trades.get(order.i)
+        trades = self._trades.get(i)
         if trades is None:
-            trades = self._trades[order.i] = {}
+            trades = self._trades[i] = {}
         key = (id(order.owner), order.tradeid)
         trade = trades.get(key)
         if trade is None:

@@ -323,9 +323,10 @@ class OrderBook(OrderEnds):
             order.refusal.done += min(quote[0], order.refusal.wanted - order.refusal.done)
             if order.status == Order.Completed:
                 order.refusal.outcome, order.refusal, order.reason = "done", None, ""
-        self.notices.append(OrderNotice(order))
+        notices = self.notices
+        notices.append(OrderNotice(order))
         if trades:
-            self.notices.append(trades)
+            notices.append(trades)
         if self.links.used:
             self._unlink(order)
 

@@ -41,7 +41,7 @@ class Trade:
     ) -> None:
         self.ref, self.owner, self.data, self.tradeid = ref, owner, data, tradeid
         self.size, self.price, self.commission, self.baropen, self.dtopen = size, price, commission, bar, dt
-        self.pnlcomm = -commission
+        self.pnl, self.pnlcomm = 0.0, -commission
         self.value = size * price
 
     @property
