@@ -26,14 +26,58 @@ class Refusal:
     ``wanted`` and ``done`` are shares; ``done`` counts what traded after all on a later session.
     ``days`` is the number of sessions on which the reason held. ``outcome`` is ``cut`` (the order went
     on with less), ``dropped``, ``cancelled``, ``done`` (traded later), ``changed`` (another reason took over on
-    a later session) or ``pending`` (at the end).
+    a later session) or ``pending`` (at the end). ``price`` is that of the moment at which it should have traded, and
+    ``earned`` what the missed part earned (or saved) the account until it was done or given up, yuan: negative
+    where waiting was dear.
     """
 
-    __slots__ = ("days", "done", "i", "is_buy", "order_id", "outcome", "reason", "t", "wanted")
+    __slots__ = (
+        "days", "done", "earned", "i", "is_buy", "order_id", "outcome", "price", "reason", "t", "wanted",
+    )  # fmt: skip
 
-    def __init__(self, t: int, order_id: int, i: int, is_buy: bool, wanted: int, done: int, reason: str, outcome: str):
+    def __init__(
+        self,
+        t: int,
+        order_id: int,
+        i: int,
+        is_buy: bool,
+        wanted: int,
+        done: int,
+        reason: str,
+        outcome: str,
+        price: float,
+    ) -> None:
         self.t, self.order_id, self.i, self.is_buy = t, order_id, i, is_buy
         self.wanted, self.done, self.reason, self.outcome, self.days = wanted, done, reason, outcome, 1
+        self.price, self.earned = price, 0.0
+
+    @property
+    def missing(self) -> int:
+        """Shares that still wait."""
+        return self.wanted - self.done
+
+    def worth(self, price: float) -> float:
+        """Yuan that not having traded the missing shares has earned by the time they are at ``price``."""
+        gain = (self.price - price) if self.is_buy else (price - self.price)
+        return self.missing * gain if gain == gain else 0.0
+
+    def trade(self, shares: int, price: float) -> None:
+        """Part of what was missed trades after all."""
+        part = min(shares, self.missing)
+        if self.missing:
+            self.earned += self.worth(price) * part / self.missing
+        self.done += part
+
+    def close(self, outcome: str, price: float) -> None:
+        """What is missing is over at ``price``."""
+        if self.outcome == "pending":
+            self.earned += self.worth(price)
+        self.outcome = outcome
+
+    def rescale(self, factor: float) -> None:
+        """Carry the price over an ex-date: ``factor`` is the adjustment factor's step on it."""
+        if factor > 0:
+            self.price /= factor
 
 
 class Ledger:
@@ -72,9 +116,16 @@ class Ledger:
         charged = fill[5] + fill[6] + fill[7] + fill[8]
         self._expected += (-value if fill[3] > 0 else value) - charged
 
-    def refuse(self, t: int, order: Order, wanted: int, done: int, reason: str, outcome: str) -> Refusal:
-        """Post a refusal and return its open row."""
-        row = Refusal(t, order.ref, order.i, order.isbuy(), wanted, done, reason, outcome)
+    def refuse(
+        self, t: int, order: Order, wanted: int, done: int, reason: str, outcome: str, price: float = float("nan")
+    ) -> Refusal:
+        """Post a refusal and return its row, which is open where the outcome is ``pending``.
+
+        ``price`` is that of the moment at which the order should have traded, by default the session's mark.
+        """
+        if price != price:
+            price = float(self.market.mark[t, order.i])
+        row = Refusal(t, order.ref, order.i, order.isbuy(), wanted, done, reason, outcome, price)
         self._refusals.append(row)
         return row
 
@@ -138,15 +189,16 @@ class Ledger:
         return float(bought), float(sold)
 
     def refusal_totals(self) -> dict[str, dict[str, float]]:
-        """Count of refusals, shares not traded and their worth at the session's mark (yuan), by reason."""
+        """By reason: refusals, shares not traded, their worth at the session's mark, and what missing them earned (yuan)."""
         totals: dict[str, dict[str, float]] = {}
         for row in self._refusals:
-            entry = totals.setdefault(row.reason, {"count": 0, "shares": 0, "yuan": 0.0})
+            entry = totals.setdefault(row.reason, {"count": 0, "shares": 0, "yuan": 0.0, "earned": 0.0})
             price = float(self.market.mark[row.t, row.i])
             missing = 0 if row.outcome in ("changed", "done") else int(row.wanted - row.done)
             entry["count"] += 1
             entry["shares"] += missing
             entry["yuan"] = round(entry["yuan"] + (missing * price if price == price else 0.0), 2)
+            entry["earned"] = round(entry["earned"] + self._earned(row), 2)
         return dict(sorted(totals.items()))
 
     def corporate_totals(self) -> dict[str, dict[str, float]]:
@@ -262,11 +314,18 @@ class Ledger:
                 "wanted": np.array([row.wanted for row in rows], dtype=np.int64),
                 "done": np.array([row.done for row in rows], dtype=np.int64),
                 "reason": np.array([row.reason for row in rows], dtype=object),
-                "price": np.array([self.market.mark[row.t, row.i] for row in rows], dtype=np.float64),
+                "price": np.array([row.price for row in rows], dtype=np.float64),
+                "earned": np.array([self._earned(row) for row in rows], dtype=np.float64),
                 "days": np.array([row.days for row in rows], dtype=np.int64),
                 "outcome": np.array([row.outcome for row in rows], dtype=object),
             }
         )
+
+    def _earned(self, row: Refusal) -> float:
+        """What a refusal earned; of one that is still open, as of the last session."""
+        if row.outcome != "pending" or not self._equity:
+            return row.earned
+        return row.earned + row.worth(float(self.market.mark[self._equity[-1][0], row.i]))
 
     def corporate_frame(self) -> pd.DataFrame:
         """Corporate actions booked; columns of ``corporate.parquet``."""

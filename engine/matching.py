@@ -78,6 +78,24 @@ def bars_of(market: Market, t: int, stocks: list[int], whole: bool = True) -> Ba
     )
 
 
+def limit_rule(policy: str, bars: Bars, k: int, is_buy: bool) -> tuple[bool, str]:
+    """What the policy ``limit_fills`` says of a stock's bar: whether limits hold, or why nothing fills at all.
+
+    Take an upper limit of 11.00. ``touched``: a day of open 10.50 and high 11.00 blocks all buys, one of high
+    10.99 none. ``locked``: open 11.00, low 10.80 fills a buy at the open, at 11.00; only low = high = 11.00 blocks
+    it. ``moment``, the default and not asked here: open 11.00 blocks a buy at the open, open 10.50 fills it at
+    10.50 whatever the day does later.
+    """
+    if not bars.traded[k]:
+        return True, ""
+    if policy == "touched":
+        if is_buy:
+            return True, LIMIT_UP if bars.high[k] >= bars.up[k] else ""
+        return True, LIMIT_DOWN if bars.low[k] <= bars.down[k] else ""
+    locked = bars.low[k] >= bars.up[k] if is_buy else bars.high[k] <= bars.down[k]
+    return locked, ""
+
+
 def market_price(bars: Bars, k: int, is_buy: bool, at_close: bool, limits: bool) -> tuple[float, str]:
     """Price of a market order at the open or the close, or the reason why there is none.
 

@@ -41,6 +41,7 @@ class OrderBook(OrderEnds):
         self.broker: Any = None  # what the orders name as theirs
         self._no_slippage = type(slippage) is NoSlippage
         self._at_close, self._limits = fill != "next_open", rules.price_limits
+        self._limit_fills = rules.limit_fills if rules.price_limits and rules.limit_fills != "moment" else None
         self._lots: dict[str, tuple[int, LotRule]] = {}
         self._volume_taken: dict[int, int] = {}  # shares that the session's fills took of a stock's volume
 
@@ -104,6 +105,9 @@ class OrderBook(OrderEnds):
         """
         for i, ratio in ratios.items():
             waiting = [order for order in self.open if order.i == i]
+            for order in waiting:
+                if order.refusal is not None:
+                    order.refusal.rescale(ratio)
             if ratio == 1.0 or not waiting:
                 continue
             held = self.account.holdings.get(i, 0)
@@ -160,7 +164,7 @@ class OrderBook(OrderEnds):
                 orders = [order for order in orders if order.size < 0] + [order for order in orders if order.size > 0]
         stocks = list(dict.fromkeys(order.i for order in orders))
         place = {i: k for k, i in enumerate(stocks)}
-        bars = matching.bars_of(market, t, stocks, whole=not (all_market and self._no_slippage))
+        bars = matching.bars_of(market, t, stocks, whole=not (all_market and self._no_slippage and self._limit_fills is None))
         day_fees = self._day_fees(t)
         self._blocked_sales.clear()
         self._volume_taken.clear()
@@ -191,17 +195,21 @@ class OrderBook(OrderEnds):
 
     def _try(self, order: Order, t: int, bars: matching.Bars, k: int, day_fees: Any) -> None:
         """Fill an order at this bar, or note why not."""
-        kind = order.exectype
-        if kind == _MARKET:
-            price, reason = matching.market_price(bars, k, order.size > 0, self._at_close, self._limits)
+        kind, limits, reason = order.exectype, self._limits, ""
+        if self._limit_fills is not None:
+            limits, reason = matching.limit_rule(self._limit_fills, bars, k, order.size > 0)
+        if reason:
+            price = 0.0
+        elif kind == _MARKET:
+            price, reason = matching.market_price(bars, k, order.size > 0, self._at_close, limits)
         else:
-            price, reason = matching.price_of(order, bars, k, self._at_close, self._limits)
+            price, reason = matching.price_of(order, bars, k, self._at_close, limits)
         if reason:
             if reason == matching.SUSPENDED and not self.market.listed[t, order.i]:
                 left = bool(self.market.age[t, order.i])
                 self.reject(order, t, order.left, matching.DELISTED if left else matching.NOT_LISTED)
             else:
-                self._blocked(order, t, order.left, reason)
+                self._blocked(order, t, order.left, reason, self._moment_price(order.i, t, bars, k))
         elif order.target is not None and not self._resized(order, t, price):
             pass  # nothing left to do, or less than a lot
         elif order.size > 0:
@@ -210,6 +218,12 @@ class OrderBook(OrderEnds):
             self._fill_sale(order, t, bars, k, price, day_fees)
         if kind in _TRAILING and order.alive() and not order.triggered and bars.traded[k]:
             order.trailadjust(bars.close[k])
+
+    def _moment_price(self, i: int, t: int, bars: matching.Bars, k: int) -> float:
+        """The price at the moment of fill; where the stock did not trade, the last close."""
+        if not bars.traded[k]:
+            return float(self.market.mark[t, i])
+        return bars.close[k] if self._at_close else bars.open[k]
 
     def _day_fees(self, t: int) -> Any:
         return self.fees.on(self.market.sessions[t])
@@ -239,7 +253,10 @@ class OrderBook(OrderEnds):
     def _slipped(self, order: Order, quantity: int, price: float, bars: matching.Bars, k: int) -> float:
         is_buy = order.size > 0
         wished = self.slippage.price(is_buy, price, quantity, bars.volume[k])
-        return matching.inside(bars, k, is_buy, wished, price, matching.limit_of(order), self.rules.price_limits)
+        limits = self._limits
+        if limits and self._limit_fills is not None:
+            limits, _ = matching.limit_rule(self._limit_fills, bars, k, is_buy)
+        return matching.inside(bars, k, is_buy, wished, price, matching.limit_of(order), limits)
 
     def _fill_sale(self, order: Order, t: int, bars: matching.Bars, k: int, price: float, day_fees: Any) -> None:
         i, account, rules = order.i, self.account, self.rules
@@ -267,7 +284,7 @@ class OrderBook(OrderEnds):
                 worst = self._slipped(order, quantity, price, bars, k)
             self._execute(order, t, account.quote(order, quantity, worst, day_fees), price)
         if waiting or not quantity:
-            self._leave(order, t, quantity, waiting)
+            self._leave(order, t, quantity, waiting, price)
 
     def _fill_buy(self, order: Order, t: int, bars: matching.Bars, k: int, price: float, day_fees: Any) -> None:
         account, rules = self.account, self.rules
@@ -302,13 +319,13 @@ class OrderBook(OrderEnds):
             if quote is not None:
                 self._execute(order, t, quote, price)
         if waiting or not quantity:
-            self._leave(order, t, quantity, waiting)
+            self._leave(order, t, quantity, waiting, price)
 
-    def _leave(self, order: Order, t: int, filled: int, waiting: str) -> None:
+    def _leave(self, order: Order, t: int, filled: int, waiting: str, price: float) -> None:
         """Leave the rest of an order waiting for the reason ``waiting``, if there is one; else it is over."""
         if waiting:
             if order.alive():
-                self._blocked(order, t, order.left, waiting)
+                self._blocked(order, t, order.left, waiting, price)
         elif not filled and order.alive():
             self.end(order, Order.Completed if order.fills else Order.Rejected, "dropped")
 
@@ -320,9 +337,10 @@ class OrderBook(OrderEnds):
         if not self._no_slippage:
             self._volume_taken[order.i] = self._volume_taken.get(order.i, 0) + quote[0]
         if order.refusal is not None:
-            order.refusal.done += min(quote[0], order.refusal.wanted - order.refusal.done)
+            order.refusal.trade(quote[0], quote[1])
             if order.status == Order.Completed:
-                order.refusal.outcome, order.refusal, order.reason = "done", None, ""
+                order.refusal.close("done", quote[1])
+                order.refusal, order.reason = None, ""
         notices = self.notices
         notices.append(OrderNotice(order))
         if trades:

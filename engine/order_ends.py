@@ -68,11 +68,18 @@ class OrderEnds:
         """Give an order its last status and tell its owner."""
         order.status = status
         order.ended = float(self.market.day_numbers[self.market.running.t])
-        if order.refusal is not None:
-            order.refusal.outcome, order.refusal = outcome, None
+        self._close_refusal(order, outcome)
         self._notice(order)
         if self.links.used:
             self._unlink(order)
+
+    def _close_refusal(self, order: Order, outcome: str) -> None:
+        """Close an order's open refusal, if it has one, at the last close known."""
+        row = order.refusal
+        if row is not None:
+            t = self.market.running.known
+            row.close(outcome, float(self.market.mark[max(t, 0), row.i]))
+            order.refusal = None
 
     def _unlink(self, order: Order) -> None:
         """Cancel what ends with an order that has traded or ended."""
@@ -101,8 +108,7 @@ class OrderEnds:
     def reject(self, order: Order, t: int, wanted: int, reason: str) -> None:
         """Refuse an order for good."""
         order.reason = reason
-        if order.refusal is not None:
-            order.refusal.outcome, order.refusal = "dropped", None
+        self._close_refusal(order, "dropped")
         self.ledger.refuse(t, order, wanted, 0, reason, "dropped")
         self.end(order, Order.Rejected, "dropped")
 
@@ -113,8 +119,8 @@ class OrderEnds:
             order.reason = reason
         self.end(order, Order.Expired, "dropped")
 
-    def _blocked(self, order: Order, t: int, wanted: int, reason: str) -> None:
-        """Note that a pending order could not trade today; it stays pending unless it is a day order."""
+    def _blocked(self, order: Order, t: int, wanted: int, reason: str, price: float) -> None:
+        """Note that a pending order could not trade today at ``price``; it stays pending unless it is a day order."""
         order.reason = reason
         if reason == matching.NOT_REACHED:
             return  # a resting limit order that waits is not refused; its expiry is
@@ -125,15 +131,14 @@ class OrderEnds:
             row.days += 1
             return
         if row is not None:
-            row.outcome = "changed"
-        order.refusal = self.ledger.refuse(t, order, wanted, 0, reason, "pending")
+            row.close("changed", price)
+        order.refusal = self.ledger.refuse(t, order, wanted, 0, reason, "pending", price)
 
     def _cut(self, order: Order, t: int, missing: int, reason: str) -> None:
         """Take ``missing`` shares off an order for good; it goes on with the rest."""
         left = order.left - missing
         order.reason = reason
-        if order.refusal is not None:  # what it said is missing is said anew here
-            order.refusal.outcome, order.refusal = "changed", None
+        self._close_refusal(order, "changed")  # what it said is missing is said anew here
         self.ledger.refuse(t, order, order.left, left, reason, "cut" if left else "dropped")
         if left or order.fills:  # else the caller rejects the order as it was
             order.shrink(left)
