@@ -42,6 +42,9 @@ class Account:
     ----------
     cash, value : int or float
         Fen; ``value`` as of the last close marked.
+    settled : int or float
+        Fen; cash as it was before the session's trading. Proceeds of its sales can buy at once, but be withdrawn
+        from the next session on (``ashare_rules`` section 7).
     holdings : dict of int to int
         Shares by stock, only of stocks held.
     costs : dict of int to float
@@ -54,6 +57,7 @@ class Account:
         self._exchanges, self._mark = market.exchanges, market.mark
         self.cash: Any = self.fen(cash)
         self.value: Any = self.cash
+        self.settled: Any = self.cash
         self.holdings: dict[int, int] = {}
         self.costs: dict[int, float] = {}
         self._arrays: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None  # until a holding changes
@@ -281,4 +285,4 @@ class Account:
         sellable = shares
         if self._bought and self.rules.t_plus_one:
             sellable = shares - np.array([self._bought.get(i, 0) for i in held.tolist()], dtype=np.int64)
-        self.ledger.close_session(t, self.cash, self.value, held, shares, sellable)
+        self.ledger.close_session(t, self.cash, min(self.cash, self.settled), self.value, held, shares, sellable)

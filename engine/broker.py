@@ -157,6 +157,10 @@ class AShareBroker(Surface):
 
     get_cash = getcash
 
+    def get_withdrawable(self) -> float:
+        """Cash that can be withdrawn, yuan: without the proceeds of the session's own sales, which can only buy."""
+        return min(self.account.cash, self.account.settled) / 100.0  # type: ignore[no-any-return]
+
     def setcash(self, cash: float) -> None:
         """Starting cash, yuan; before the run.
 
@@ -447,6 +451,7 @@ class AShareBroker(Surface):
             for i in account.delisted_on(t):
                 book.drop_delisted(i, t)
                 book.tell(account.settle(i, t))
+        account.settled = account.cash
         if book.submitted:
             book.accept(t)
         if book.pending:

@@ -97,10 +97,11 @@ class Ledger:
         self.exact = exact
         self._expected = cash
         self._interest_today: Any = 0
+        self._deposit_today: Any = 0
         self._fills: list[Fill] = []
         self._refusals: list[Refusal] = []
         self._corporate: list[tuple[int, int, str, int, Any, Any]] = []
-        self._equity: list[tuple[int, Any, Any, Any]] = []
+        self._equity: list[tuple[int, Any, Any, Any, Any, Any]] = []
         self._held: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
         self._decisions: list[tuple[int, int, int, int, int]] = []
         self._scores: list[tuple[int, Any]] = []
@@ -141,6 +142,7 @@ class Ledger:
 
     def deposit(self, cash: Any) -> None:
         """Post cash paid in (negative: taken out), in fen."""
+        self._deposit_today += cash
         self._expected += cash
 
     def decision(self, made: int, known: int, first_fill: int, targets: int, scores: Any) -> None:
@@ -150,9 +152,18 @@ class Ledger:
             self._scores.append((made, scores))
 
     def close_session(
-        self, t: int, cash: Any, value: Any, held: np.ndarray, shares: np.ndarray, sellable: np.ndarray
+        self,
+        t: int,
+        cash: Any,
+        settled: Any,
+        value: Any,
+        held: np.ndarray,
+        shares: np.ndarray,
+        sellable: np.ndarray,
     ) -> None:
         """Record the session's end and check that cash is what the postings say.
+
+        ``settled`` is the cash that could be withdrawn: without the session's own sale proceeds.
 
         Raises
         ------
@@ -166,8 +177,8 @@ class Ledger:
                 f"the account does not balance on {self.market.sessions[t]}: cash is {cash / 100:.4f} yuan, "
                 f"the postings add up to {expected / 100:.4f}; please report this"
             )
-        self._equity.append((t, value, cash, self._interest_today))
-        self._interest_today = 0
+        self._equity.append((t, value, cash, self._interest_today, self._deposit_today, settled))
+        self._interest_today = self._deposit_today = 0
         if len(held):
             self._held.append((t, held, shares, sellable))
 
@@ -287,6 +298,7 @@ class Ledger:
         import pandas as pd
 
         t, value, cash, interest = self.equity_arrays()
+        deposit, settled = (np.array([row[k] for row in self._equity], dtype=np.float64) / 100.0 for k in (4, 5))
         series = self.market.series
         missing = np.full(len(self.market.sessions), np.nan)
         return pd.DataFrame(
@@ -297,6 +309,8 @@ class Ledger:
                 "benchmark": np.asarray(series.get("benchmark", missing))[t],
                 "benchmark_price": np.asarray(series.get("benchmark_price", missing))[t],
                 "interest": interest,
+                "deposit": deposit,
+                "withdrawable": settled,
             }
         )
 
