@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+
+import numpy as np
 
 from engine.errors import DataError, HuiceError
 
@@ -18,6 +21,7 @@ _PREFIXES: dict[str, dict[str, str]] = {
     },
     "BJ": {"920": "BSE"} | {f"{two}{digit}": "BSE" for two in ("43", "83", "87") for digit in range(10)},
 }  # fmt: skip
+_SME_MERGED = np.datetime64("2021-04-06")
 _SYMBOL = re.compile(r"(\d{3})\d{3}\.(SH|SZ|BJ)", re.ASCII)
 
 
@@ -55,18 +59,25 @@ def check_symbol(symbol: str, error: type[HuiceError] = DataError) -> str:
     return symbol
 
 
-def board_of(symbol: str) -> str:
-    """The board of an A share by its code: one of :data:`BOARDS`.
+def board_of(symbol: str, day: np.datetime64 | dt.date | str | None = None) -> str:
+    """The board of an A share: one of :data:`BOARDS`.
 
-    ``SME`` is the code range 002-004 of Shenzhen; that board was merged into the main board on
-    2021-04-06, whose limits and lots it had always had.
+    Parameters
+    ----------
+    symbol : str
+    day : date, optional
+        Without it the answer is the code range, and ``SME`` stands for 002-004 of Shenzhen. With it the
+        answer is the board as of that day: SME was merged into the main board on 2021-04-06, whose limits
+        and lots it had always had.
 
     Raises
     ------
     DataError
         If ``symbol`` is no A-share code.
     """
-    return _PREFIXES[check_symbol(symbol)[-2:]][symbol[:3]]
+    board = _PREFIXES[check_symbol(symbol)[-2:]][symbol[:3]]
+    merged = board == "SME" and day is not None and np.datetime64(str(day), "D") >= _SME_MERGED
+    return "MAIN_SZ" if merged else board
 
 
 def exchange_of(symbol: str) -> str:

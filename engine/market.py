@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from engine.corporate import EXTRA_COLUMNS, extra_columns
 from engine.errors import DataError, LookAheadError, nearest
 from engine.rules import NO_LIMIT_UP, board_of, exchange_of, price_limits
 from engine.view import View
@@ -23,7 +24,7 @@ from engine.view import View
 if TYPE_CHECKING:
     from engine.handles import BarFeed, Clock, StockHandle
 
-FORMAT = 1
+FORMAT = 2
 """Version of the saved form; part of every cache key."""
 
 RAW_FIELDS = (
@@ -32,13 +33,14 @@ RAW_FIELDS = (
 )  # fmt: skip
 """Float fields that a feed delivers: yuan, shares, turnover as a fraction; NaN where no bar."""
 
-DERIVED_FIELDS = ("mark", "traded", "listed", "st", "age", "limit_up", "limit_down", "member")
+DERIVED_FIELDS = ("mark", "traded", "listed", "st", "state", "age", "limit_up", "limit_down", "member")
 """Fields that :meth:`Market.build` derives (``st`` carried forward, ``member`` as delivered)."""
 
 FIELDS = RAW_FIELDS + DERIVED_FIELDS
 
 EVENT_COLUMNS = ("t", "i", "prev_close", "preclose", "factor_ratio", "share_ratio", "cash")
-"""Columns of the corporate events: session index, stock index, yuan, yuan, ratios, yuan a share."""
+"""Columns of the corporate events that every feed gives: session index, stock index, yuan, yuan, ratios, yuan a
+share. :data:`engine.corporate.EXTRA_COLUMNS` come with defaults."""
 
 LISTED_LONG_AGO = 10_000
 """``age`` of a stock whose first trading days lie well before the panel."""
@@ -70,12 +72,15 @@ class Market:
     mark : ndarray of float64, shape (T, N)
         Last close, carried forward (also past a delisting); NaN before the first bar.
     traded, listed, st, member : ndarray of uint8, shape (T, N)
+    state : ndarray of uint8, shape (T, N)
+        Places in :data:`engine.price_limits.STATES`: what decides the price limits beside board, age and date.
     age : ndarray of int32, shape (T, N)
         Own trading days up to and including the session; 0 before listing.
     limit_up, limit_down : ndarray of int32, shape (T, N)
-        Price limits in fen (:func:`engine.rules.price_limits`).
+        Price limits in fen: the feed's own where it has them, else :func:`engine.rules.price_limits`.
     events : dict of ndarray
-        Corporate events sorted by session and stock, columns :data:`EVENT_COLUMNS`.
+        Corporate events sorted by session and stock, columns :data:`EVENT_COLUMNS` and
+        :data:`engine.corporate.EXTRA_COLUMNS`.
     series : dict of ndarray, shape (T,)
         ``benchmark``, ``benchmark_price``, ``risk_free_10y`` where the feed has them.
     calendar : ndarray of datetime64[D]
@@ -108,6 +113,7 @@ class Market:
     traded: np.ndarray
     listed: np.ndarray
     st: np.ndarray
+    state: np.ndarray
     age: np.ndarray
     limit_up: np.ndarray
     limit_down: np.ndarray
@@ -138,7 +144,7 @@ class Market:
             setattr(self, name, fields[name])
         self.last_session = np.asarray(last_session, dtype=np.int32)
         self.delisted = np.asarray(delisted, dtype=bool)
-        self.events = {name: np.asarray(events[name]) for name in EVENT_COLUMNS}
+        self.events = {name: np.asarray(events[name]) for name in (*EVENT_COLUMNS, *EXTRA_COLUMNS)}
         self.names = dict(names)
         self.series = dict(series)
         self.calendar = np.asarray(calendar, dtype="datetime64[D]")
@@ -172,6 +178,7 @@ class Market:
         last_session: np.ndarray | None = None,
         delisted: np.ndarray | None = None,
         member: np.ndarray | None = None,
+        states: np.ndarray | None = None,
         events: Mapping[str, np.ndarray] | None = None,
         names: Mapping[str, str] | None = None,
         series: Mapping[str, np.ndarray] | None = None,
@@ -188,7 +195,8 @@ class Market:
         raw : mapping of str to ndarray, shape (T, N)
             :data:`RAW_FIELDS` as float64 (NaN without a bar) and ``st`` as uint8. ``open``, ``high``,
             ``low``, ``close`` are needed; what else is absent is derived where a definition exists
-            (preclose from the close before, adj_factor 1) or left NaN.
+            (preclose from the close before, adj_factor 1) or left NaN. ``limit_up`` and ``limit_down``,
+            the feed's own price limits in yuan, take the place of ours where they are not NaN.
         list_age : ndarray of int32, shape (N,)
             Own trading days before the panel: 0 for a stock that lists inside it.
         last_session : ndarray of int32, shape (N,)
@@ -197,6 +205,8 @@ class Market:
             Whether the stock leaves the market after ``last_session``.
         member : ndarray of uint8, shape (T, N)
             Membership of the universe; all ones by default.
+        states : ndarray of uint8, shape (T, N)
+            Codes of :data:`engine.price_limits.STATES`; where 0, ``st`` decides between normal and ST.
         events, names, series, calendar, info, fingerprint
             As the attributes of the same names.
 
@@ -210,7 +220,8 @@ class Market:
         rows, columns = len(sessions), len(symbols)
         if symbols != sorted(set(symbols)):
             raise DataError("the symbols of a market must be sorted and without duplicates")
-        for name, array in raw.items():
+        given_states = {} if states is None else {"states": states}
+        for name, array in (*raw.items(), *given_states.items()):
             if array.shape != (rows, columns):
                 raise DataError(f"field '{name}' has shape {array.shape}, expected {(rows, columns)} (T, N)")
         fields: dict[str, np.ndarray] = {
@@ -242,12 +253,21 @@ class Market:
         listed = (age > 0) & (np.arange(rows, dtype=np.int32)[:, None] <= ends[None, :])
         reference = np.rint(np.nan_to_num(fields["preclose"]) * 100.0).astype(np.int64)
         boards = np.array([board_of(symbol) for symbol in symbols])
-        limit_up, limit_down = price_limits(sessions, boards, reference, st.astype(bool), age)
+        st = _carried(st, has_bar)
+        state = st.copy()
+        if states is not None:
+            np.copyto(state, states, where=states > 0)
+        limit_up, limit_down = price_limits(sessions, boards, reference, state, age)
+        for name, limits in (("limit_up", limit_up), ("limit_down", limit_down)):
+            if name in raw:
+                given = ~np.isnan(raw[name])
+                limits[given] = np.minimum(np.rint(raw[name][given] * 100.0), NO_LIMIT_UP)
         fields |= {
             "mark": mark,
             "traded": (has_bar & (fields["volume"] > 0)).astype(np.uint8),
             "listed": listed.astype(np.uint8),
-            "st": _carried(st, has_bar),
+            "st": st,
+            "state": state,
             "age": age,
             "limit_up": limit_up,
             "limit_down": limit_down,
@@ -305,7 +325,8 @@ class Market:
                 raise ValueError(f"format {meta['format']}, expected {FORMAT}")
 
             def read(name: str, mode: Literal["r"] | None = None) -> np.ndarray:
-                return np.load(folder / f"{name}.npy", mmap_mode=mode, allow_pickle=False)  # type: ignore[no-any-return]
+                # A plain array over the same pages: indexing a memmap costs a microsecond of Python each time.
+                return np.asarray(np.load(folder / f"{name}.npy", mmap_mode=mode, allow_pickle=False))
 
             return cls(
                 read("sessions"),
@@ -313,7 +334,7 @@ class Market:
                 {name: read(name, "r") for name in FIELDS},
                 last_session=read("last_session"),
                 delisted=read("delisted"),
-                events={name: read(f"event_{name}") for name in EVENT_COLUMNS},
+                events={name: read(f"event_{name}") for name in (*EVENT_COLUMNS, *EXTRA_COLUMNS)},
                 names=meta["names"],
                 series={name: read(f"series_{name}") for name in meta["series"]},
                 calendar=read("calendar"),
@@ -439,9 +460,10 @@ class Market:
 def _event_table(events: Mapping[str, np.ndarray] | None) -> dict[str, np.ndarray]:
     if events is None:
         events = {name: np.zeros(0) for name in EVENT_COLUMNS}
-    return {
+    core = {
         name: np.asarray(events[name], dtype=np.int64 if name in ("t", "i") else np.float64) for name in EVENT_COLUMNS
     }
+    return core | extra_columns(core["t"], events)
 
 
 def _carried(values: np.ndarray, known: np.ndarray) -> np.ndarray:

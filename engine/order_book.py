@@ -11,13 +11,15 @@ from engine.account import Account, Quote
 from engine.errors import RuleError
 from engine.order_ends import OrderEnds
 from engine.orders import Moment, Order, OrderNotice
-from engine.rules import LotRule, Rules, legal_buy, legal_sell, lot_rule
+from engine.rules import LotRule, Rules, largest_order, legal_buy, legal_sell, lot_rule, order_sizes
 from engine.slippage import NoSlippage
 
 if TYPE_CHECKING:
     from engine.market import Market
 
 
+_ALWAYS_ALLOWED = 50_000
+"""Shares that one order may have on every board and date of ``lots.csv``."""
 _TRAILING = (Order.StopTrail, Order.StopTrailLimit)
 _MARKET, _SUBMITTED, _ACCEPTED, _PARTIAL = Order.Market, Order.Submitted, Order.Accepted, Order.Partial
 
@@ -282,7 +284,7 @@ class OrderBook(OrderEnds):
         if quantity:
             if not self._no_slippage:
                 worst = self._slipped(order, quantity, price, bars, k)
-            self._execute(order, t, account.quote(order, quantity, worst, day_fees), price)
+            self._execute(order, t, account.quote(order, quantity, worst, day_fees), price, day_fees)
         if waiting or not quantity:
             self._leave(order, t, quantity, waiting, price)
 
@@ -317,7 +319,7 @@ class OrderBook(OrderEnds):
                     worst = self._slipped(order, quantity, price, bars, k)
                     quote = account.quote(order, quantity, worst, day_fees)
             if quote is not None:
-                self._execute(order, t, quote, price)
+                self._execute(order, t, quote, price, day_fees)
         if waiting or not quantity:
             self._leave(order, t, quantity, waiting, price)
 
@@ -329,7 +331,20 @@ class OrderBook(OrderEnds):
         elif not filled and order.alive():
             self.end(order, Order.Completed if order.fills else Order.Rejected, "dropped")
 
-    def _execute(self, order: Order, t: int, quote: Quote, unslipped: float) -> None:
+    def _execute(self, order: Order, t: int, quote: Quote, unslipped: float, day_fees: Any) -> None:
+        """Fill as quoted; in several parts where one order at the exchange may not be that large."""
+        if quote[0] > _ALWAYS_ALLOWED and self.rules.lots:
+            board, session = self.market.boards[order.i], self.market.sessions[t]
+            for size in order_sizes(quote[0], self.lot(order.i, t), largest_order(board, session)):
+                part = self.account.quote(order, size, quote[1], day_fees)
+                if order.size > 0 and part[2] + part[4] > self.account.cash:  # fees rounded part by part
+                    self._cut(order, t, order.left, matching.CASH)
+                    return
+                self._fill(order, t, part, unslipped)
+        else:
+            self._fill(order, t, quote, unslipped)
+
+    def _fill(self, order: Order, t: int, quote: Quote, unslipped: float) -> None:
         trades = self.account.execute(order, t, quote, unslipped)
         if trades is None:
             self._no_cash(order, t)

@@ -19,7 +19,20 @@ from engine.errors import DataError, nearest
 NO_LIMIT_UP = 2**31 - 1
 """Upper limit in fen of a stock that has none; the lower one is then 0."""
 
-STATES = ("normal", "st")
+STATES = (
+    "normal", "st", "unreformed", "delisting",
+    "delisting_first", "relisting", "share_reform", "offering", "no_offering",
+)  # fmt: skip
+"""States of a stock on a session; a state's code in a market is its place here.
+
+``unreformed`` is an S stock without special treatment, ``delisting`` the delisting period. The rest are single
+days: the first of that period, the first after a suspended listing, after a share reform, of a follow-on
+offering, and of a listing without a public offering (by merger, or again after a delisting).
+"""
+
+ST = STATES.index("st")
+FIRST_SINGLE_DAY = STATES.index("delisting_first")
+"""Codes from here on stand for single days."""
 
 _COLUMNS = (
     "kind", "boards", "state", "first_day", "last_day", "from", "to", "up", "down", "source", "confidence",
@@ -35,7 +48,8 @@ class LimitRow:
     """One row of ``price_limits.csv``: rates in basis points, -1 = no limit on that side.
 
     ``kind`` daily: ``from`` and ``to`` are sessions. ``kind`` listing: they are *listing* dates, and the
-    row overrules the daily ones on the stock's own trading days ``first_day`` to ``last_day``.
+    row overrules the daily ones on the stock's own trading days ``first_day`` to ``last_day``. A blank rate of
+    either kind means no limit on that side.
     """
 
     row: Row
@@ -95,7 +109,7 @@ _table = functools.cache(read_price_limits)
 
 
 def price_limits(
-    sessions: np.ndarray, boards: np.ndarray, reference_fen: np.ndarray, st: np.ndarray, age: np.ndarray
+    sessions: np.ndarray, boards: np.ndarray, reference_fen: np.ndarray, state: np.ndarray, age: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Upper and lower price limits, exact in integer fen.
 
@@ -109,7 +123,8 @@ def price_limits(
         Of :data:`BOARDS`.
     reference_fen : ndarray of int, shape (T, N)
         Previous close, ex-right reference or issue price; 0 where unknown.
-    st : ndarray of bool, shape (T, N)
+    state : ndarray of uint8, shape (T, N)
+        Places in :data:`STATES`; bool stands for normal and ST.
     age : ndarray of int32, shape (T, N)
         Own trading days up to and including the session: 1 = first day, 0 = not listed yet. A stock that
         is already a few days old on the panel's first session is taken to have traded on every weekday.
@@ -122,8 +137,11 @@ def price_limits(
     Raises
     ------
     DataError
-        If a board is unknown or the rule table is malformed.
+        If a board or a state is unknown or the rule table is malformed.
     """
+    state = np.asarray(state)
+    if state.size and state.max() >= len(STATES):
+        raise DataError(f"state {state.max()} is unknown; states are 0 to {len(STATES) - 1}: {', '.join(STATES)}")
     table = _table()
     names = np.asarray(boards).tolist()
     for unknown in sorted(set(names) - set(BOARDS)):
@@ -141,11 +159,15 @@ def price_limits(
         rates = _daily_rates(table, int(days[first]))[:, :, board]  # (state, side, stock)
         for row in range(first, last, step):
             rows = slice(row, min(row + step, last))
-            is_st = np.asarray(st[rows], dtype=bool)
+            code = np.asarray(state[rows], dtype=np.uint8)
             ages = age[rows]
-            up_rate = np.where(is_st, rates[1, 0], rates[0, 0])
-            down_rate = np.where(is_st, rates[1, 1], rates[0, 1])
-            _overrule(listing, young, days[rows], board, is_st, ages, listed_on, up_rate, down_rate)
+            is_st = code == ST
+            up_rate = np.where(is_st, rates[ST, 0], rates[0, 0])
+            down_rate = np.where(is_st, rates[ST, 1], rates[0, 1])
+            if code.max(initial=0) > ST:  # the few others, one by one
+                t, i = np.nonzero(code > ST)
+                up_rate[t, i], down_rate[t, i] = rates[code[t, i], 0, i], rates[code[t, i], 1, i]
+            _overrule(listing, young, days[rows], board, code, ages, listed_on, up_rate, down_rate)
             reference = np.where(ages > 0, reference_fen[rows], 0).astype(np.int64, copy=False)
             up[rows], down[rows] = _limits(reference, up_rate, down_rate)
     return up, down
@@ -190,7 +212,7 @@ def _overrule(
     young: int,
     days: np.ndarray,
     board: np.ndarray,
-    is_st: np.ndarray,
+    code: np.ndarray,
     ages: np.ndarray,
     listed_on: np.ndarray,
     up_rate: np.ndarray,
@@ -213,7 +235,6 @@ def _overrule(
         hit = (own >= limit.first_day) & (own <= limit.last_day)
         hit &= (since >= limit.row.first) & (since <= limit.row.last)
         hit &= np.isin(board[i], [BOARDS.index(name) for name in limit.boards])
-        if len(limit.states) == 1:
-            hit &= is_st[t, i] == (limit.states[0] == "st")
+        hit &= np.isin(code[t, i], [STATES.index(name) for name in limit.states])
         up_rate[t[hit], i[hit]] = limit.up
         down_rate[t[hit], i[hit]] = limit.down

@@ -18,11 +18,16 @@ from engine.errors import ConfigError, DataError, nearest
 from engine.price_limits import NO_LIMIT_UP, price_limits
 
 __all__ = [
-    "BOARDS", "NO_LIMIT_UP", "LotRule", "Rules", "board_of", "check_symbol", "exchange_of", "is_a_share",
-    "legal_buy", "legal_sell", "lot_rule", "price_limits", "read_lots",
+    "BOARDS", "NO_LIMIT_UP", "LotRow", "LotRule", "Rules", "board_of", "check_symbol", "exchange_of", "is_a_share",
+    "largest_order", "legal_buy", "legal_sell", "lot_rule", "order_sizes", "price_limits", "read_lots",
 ]  # fmt: skip
 
-_CHOICES = {"short_cash": ("cut", "refuse"), "size_at": ("decision", "fill"), "unfilled": ("carry", "drop")}
+_CHOICES = {
+    "limit_fills": ("moment", "touched", "locked"),
+    "short_cash": ("cut", "refuse"),
+    "size_at": ("decision", "fill"),
+    "unfilled": ("carry", "drop"),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +42,11 @@ class Rules:
         Orders are brought to the lots of the board.
     price_limits : bool
         No buy fills at the upper limit, no sell at the lower one.
+    limit_fills : {"moment", "touched", "locked"}
+        When the upper limit blocks a buy (and the lower one a sale): when the price of the fill moment is at it,
+        which is what a daily bar shows; when the day touched it at any time (strict: nobody knows who was filled
+        before); or only when the day was locked at it from open to close (lenient: a limit that opened again
+        filled somebody). See :func:`engine.matching.limit_rule`.
     short_cash : {"cut", "refuse"}
         A buy that cash cannot cover is cut to the largest legal lot, or refused whole.
     size_at : {"decision", "fill"}
@@ -61,6 +71,7 @@ class Rules:
     t_plus_one: bool = True
     lots: bool = True
     price_limits: bool = True
+    limit_fills: Literal["moment", "touched", "locked"] = "moment"
     short_cash: Literal["cut", "refuse"] = "cut"
     size_at: Literal["decision", "fill"] = "decision"
     unfilled: Literal["carry", "drop"] = "carry"
@@ -108,26 +119,52 @@ class LotRule(NamedTuple):
     step: int
 
 
-def read_lots(path: Path = TABLES / "lots.csv") -> dict[str, list[tuple[int, int, LotRule]]]:
-    """Read and check the table of lots: by board, (first day, last day, rule) in order of date.
+class LotRow(NamedTuple):
+    """One row of ``lots.csv`` for one board: day numbers, lot, and the largest limit and market order in shares."""
+
+    first: int
+    last: int
+    rule: LotRule
+    largest: int
+    largest_market: int
+
+
+def read_lots(path: Path = TABLES / "lots.csv") -> dict[str, list[LotRow]]:
+    """Read and check the table of lots: the rows of each board in order of date.
 
     Raises
     ------
     DataError
-        With file and line: an unknown word, a number below 1, rows that overlap or leave a gap.
+        With file and line: an unknown word, a number below 1, a largest order that is no legal lot or smaller for
+        limit than for market orders, rows that overlap or leave a gap.
     """
-    rows = read_rows(path, ("kind", "boards", "from", "to", "minimum", "step", "source", "confidence"))
-    found: dict[str, list[tuple[int, int, LotRule]]] = {}
+    columns = ("kind", "boards", "from", "to", "minimum", "step", "largest", "largest_market", "source", "confidence")
+    rows = read_rows(path, columns)
+    found: dict[str, list[LotRow]] = {}
     for row in sorted(rows, key=lambda row: row.first):
         row.choice("kind", ("lot",))
         rule = LotRule(row.integer("minimum", 1), row.integer("step", 1))
+        market, limit = (row.integer(column, 1) for column in ("largest_market", "largest"))
+        for column, size in (("largest", limit), ("largest_market", market)):
+            if legal_buy(size, rule) != size:
+                raise row.error(f"{column} {size} is no legal order of at least {rule.minimum} in steps of {rule.step}")
+        if market > limit:
+            raise row.error(f"largest_market {market} is above largest {limit}; a market order may not be larger")
         for board in row.choice("boards", BOARDS, several=True):
-            found.setdefault(board, []).append((row.first, row.last, rule))
+            found.setdefault(board, []).append(LotRow(row.first, row.last, rule, limit, market))
     check_series(rows, lambda row: row.choice("boards", BOARDS, several=True))
     return found
 
 
 _lot_table = functools.cache(read_lots)
+
+
+def _lot_row(board: str, session: np.datetime64) -> LotRow:
+    day = day_number(session)
+    for row in _lot_table().get(board, ()):
+        if row.first <= day <= row.last:
+            return row
+    raise DataError(f"lots.csv has no row for board '{board}' on {day_text(day)}")
 
 
 @functools.lru_cache(maxsize=1 << 16)
@@ -139,11 +176,42 @@ def lot_rule(board: str, session: np.datetime64) -> LotRule:
     DataError
         If the table has none.
     """
-    day = day_number(session)
-    for first, last, rule in _lot_table().get(board, ()):
-        if first <= day <= last:
-            return rule
-    raise DataError(f"lots.csv has no row for board '{board}' on {day_text(day)}")
+    return _lot_row(board, session).rule
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def largest_order(board: str, session: np.datetime64, *, market: bool = False) -> int:
+    """The most shares that one order may have on a session: a limit order, or with ``market`` a market order.
+
+    Raises
+    ------
+    DataError
+        If the table has none.
+    """
+    row = _lot_row(board, session)
+    return row.largest_market if market else row.largest
+
+
+def order_sizes(shares: int, rule: LotRule, largest: int) -> list[int]:
+    """The orders into which a wish for ``shares`` is split because one order may not exceed ``largest``.
+
+    As many largest orders as fit, then the rest. A rest below the minimum takes what it lacks from the order
+    before it, but where lots are stepped an odd rest, which only the sale of a whole holding leaves, goes out
+    as it is.
+
+    Returns
+    -------
+    list of int
+        Sizes in the order in which they are sent; their sum is ``shares``.
+    """
+    full, rest = divmod(shares, largest)
+    sizes = [largest] * full
+    if not rest:
+        return sizes
+    if sizes and rest < rule.minimum and rule.step == 1:
+        sizes[-1] -= rule.minimum - rest
+        rest = rule.minimum
+    return [*sizes, rest]
 
 
 def legal_buy(shares: int, rule: LotRule) -> int:

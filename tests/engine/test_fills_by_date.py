@@ -11,7 +11,7 @@ from small_market import NAN, market_of, play
 
 from engine import rules
 from engine.fees import FeeSchedule, ZeroFees
-from engine.rules import LotRule
+from engine.rules import LotRow, LotRule
 from engine.slippage import VolumeShare
 
 SH, SZ, OTHER = "600000.SH", "000001.SZ", "600001.SH"
@@ -94,8 +94,9 @@ def lots_that_change(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Main-board lots of 100 until 2019-03-05, from 2019-03-06 on 200 shares and more, one by one."""
     day = rules.day_number
     eve, change = day(np.datetime64("2019-03-05")), day(np.datetime64("2019-03-06"))
-    main = [(-(10**6), eve, LotRule(100, 100)), (change, 10**6, LotRule(200, 1))]
-    table = {"MAIN_SH": main, "MAIN_SZ": [(-(10**6), 10**6, LotRule(300, 300))]}
+    most = (10**6, 10**6)
+    main = [LotRow(-(10**6), eve, LotRule(100, 100), *most), LotRow(change, 10**6, LotRule(200, 1), *most)]
+    table = {"MAIN_SH": main, "MAIN_SZ": [LotRow(-(10**6), 10**6, LotRule(300, 300), *most)]}
     monkeypatch.setattr(rules, "_lot_table", lambda: table)
     rules.lot_rule.cache_clear()
     yield
