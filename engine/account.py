@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine import corporate
+from engine.entitlements import Booking, CorporateDesk
 from engine.ledger import Ledger
 from engine.orders import Fill, Order
 from engine.rules import LotRule, Rules, legal_buy
@@ -65,7 +66,10 @@ class Account:
         self._trades: dict[int, dict[tuple[int, int], Trade]] = {}
         self._trade_refs = 0
         self._bar, self._now = 0, 0.0
-        self._events = corporate.EventBook(market)
+        self.desk = CorporateDesk(market, rules)
+        self._taxed = self.desk.taxed and rules.corporate_actions
+        self._lots, self._lot, self._pending = self.desk.lots, self.desk.lots.bought, self.desk.lots.pending
+        self._day = 0
         self.ledger = Ledger(market, self.cash, self.exact)
 
     def fen(self, yuan: float) -> Any:
@@ -73,8 +77,12 @@ class Account:
         return math.floor(yuan * 100.0 + 0.5) if self.exact else yuan * 100.0
 
     def sellable(self, i: int) -> int:
-        """Shares of a stock that were not bought on the current session."""
-        return self.holdings.get(i, 0) - self._bought.get(i, 0)
+        """Shares of a stock that were not bought on the current session, nor are still to be listed."""
+        return max(0, self.holdings.get(i, 0) - self._bought.get(i, 0) - self.desk.locked.get(i, 0))
+
+    def unlocked(self, i: int) -> int:
+        """Shares of a stock that are not still to be listed."""
+        return max(0, self.holdings.get(i, 0) - self.desk.locked.get(i, 0))
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Stocks held, ascending, and their shares; shared between sessions until a holding changes."""
@@ -93,7 +101,7 @@ class Account:
     def open_session(self, t: int, bar: int) -> None:
         """Begin session ``t``, the run's bar number ``bar``: what was bought before it can be sold now."""
         self._bought.clear()
-        self._bar, self._now = bar, float(self.market.day_numbers[t])
+        self._bar, self._now, self._day = bar, float(self.market.day_numbers[t]), self.desk.day(t)
 
     def accrue(self, previous: int, t: int, rate: float) -> None:
         """Pay interest on cash for the calendar days since the session before; ``rate`` a year."""
@@ -105,35 +113,43 @@ class Account:
         self.cash += interest
         self.ledger.interest(interest)
 
-    def has_actions(self, t: int) -> bool:
-        """Whether session ``t`` is an ex-date or finds a stock gone."""
-        return t in self._events.sessions
-
-    def book_actions(self, t: int) -> tuple[dict[int, float], list[Trade]]:
-        """Book the ex-dates of session ``t``.
+    def book_actions(self, t: int) -> tuple[dict[int, float], dict[int, float], list[Trade]]:
+        """Book payments and ex-dates of session ``t``, before trading.
 
         Returns
         -------
-        (dict of int to float, list of Trade)
-            Shares after per share before of the stocks concerned, held or not, and trades that an action
-            left without a share.
+        (dict of int to float, dict of int to float, list of Trade)
+            Shares after per share before, and price before over reference price, of the stocks with an ex-date,
+            held or not; and trades that an action left without a share.
         """
-        ratios, closed = {}, []
-        for event in self._events.on(t):
-            i = event.i
-            ratios[i] = corporate.holder_ratio(event)
-            shares = self.holdings.get(i, 0)
-            if not shares:
-                continue
-            for effect in corporate.effects(event, shares):
-                self.ledger.corporate(t, i, effect.kind, effect.shares, effect.cash_fen)
-                self.ledger.fractions += effect.fraction
-                self.cash += effect.cash_fen
-                if effect.shares:
-                    new = shares + effect.shares
-                    self._hold(i, new, self.costs[i] * shares / new if new else 0.0)
-                closed += self._adjust_trades(i, effect.shares, effect.cash_fen / 100.0)
-        return ratios, closed
+        ratios, bookings = self.desk.open(t, self.holdings, self.cash)
+        return ratios, self.desk.factors(t), self._book(t, bookings)
+
+    def settle(self, t: int) -> list[Trade]:
+        """Book what session ``t`` makes of holdings that left the market; returns the trades closed and opened."""
+        return self._book(t, self.desk.settle(t, self.holdings))
+
+    def _book(self, t: int, bookings: list[Booking]) -> list[Trade]:
+        told: list[Trade] = []
+        leaving: list[Trade] = []
+        for i, kind, shares, cash, tax, fraction in bookings:
+            self.ledger.corporate(t, i, kind, shares, cash, tax)
+            self.ledger.fractions += fraction
+            self.cash += cash - tax
+            old = self.holdings.get(i, 0)
+            if kind == corporate.DELISTING:
+                leaving = self._close_trades(i, cash / (-100.0 * shares), tax / 100.0)
+                told += leaving
+                self._hold(i, 0, 0.0)
+            elif kind == corporate.SUCCESSOR and shares:
+                price = cash / (-100.0 * shares)
+                self._hold(i, old + shares, (old * self.costs.get(i, 0.0) + shares * price) / (old + shares))
+                told += self._take_over(i, shares, price, leaving)
+            else:
+                if shares:
+                    self._hold(i, old + shares, self.costs[i] * old / (old + shares) if old + shares else 0.0)
+                told += self._adjust_trades(i, shares, (cash - tax) / 100.0)
+        return told
 
     def _adjust_trades(self, i: int, added: int, cash: float) -> list[Trade]:
         """Share an action out over the open trades of a stock by size, the last taking the rest."""
@@ -152,24 +168,23 @@ class Account:
             self._trades[i] = {key: trade for key, trade in trades.items() if not trade.isclosed}
         return closed
 
-    def delisted_on(self, t: int) -> list[int]:
-        """Stocks that session ``t`` finds gone from the market."""
-        return self._events.delisted_on(t)
-
-    def settle(self, i: int, t: int) -> list[Trade]:
-        """Pay out a delisted holding at its last price; returns the trades that this closes."""
-        shares = self.holdings.get(i, 0)
-        if not shares:
-            return []
-        price = float(self.market.mark[t, i])
-        proceeds = self.fen(price * shares)
-        self.cash += proceeds
-        self.ledger.corporate(t, i, corporate.DELISTING, -shares, proceeds)
-        self._hold(i, 0, 0.0)
+    def _close_trades(self, i: int, price: float, tax: float) -> list[Trade]:
+        """Close all trades of a stock that has left the market at ``price`` yuan."""
+        self._adjust_trades(i, 0, -tax)
         closed = list(self._trades.pop(i, {}).values())
         for trade in closed:
             trade.update(-trade.size, price, 0.0, self._bar, self._now)
         return closed
+
+    def _take_over(self, i: int, shares: int, price: float, leaving: list[Trade]) -> list[Trade]:
+        """Open trades in a successor's ``shares`` for the owners of the trades that it closed, first come most."""
+        opened: list[Trade] = []
+        left = shares
+        for k, old in enumerate(leaving):
+            part = left if k == len(leaving) - 1 else shares // len(leaving)
+            left -= part
+            opened += self._trade(i, old.owner, self.market.handle(i), old.tradeid, part, price, 0.0)
+        return opened
 
     # -- trading --------------------------------------------------------------------------------
 
@@ -223,12 +238,18 @@ class Account:
             cost = (old * self.costs[i] + quantity * price) / new if old else price
             self.cash -= value + charged
             self._bought[i] = self._bought.get(i, 0) + quantity
+            if self._taxed:
+                self._lot(i, self._day, quantity)
         else:
             if charged > value and self.cash + value < charged:
                 return None
             size, new, cost = -quantity, old - quantity, self.costs[i]
             pnl, booked = quantity * (price - cost), quantity * cost
             self.cash += value - charged
+            if i in self._pending:
+                self._withhold(i, t, old, quantity)
+            elif not new:
+                self._lots.clear(i)
         if new:
             self.holdings[i], self.costs[i] = new, cost
         else:
@@ -244,14 +265,18 @@ class Account:
             before = order.charged
             order.charged = (before[0] + value, before[1] + fees[0], before[2] + quantity, before[3] + fees[2])
         order.status = _PARTIAL if left else _COMPLETED
+        return self._trade(i, order.owner, order.data, order.tradeid, size, price, comm)
+
+    def _trade(self, i: int, owner: Any, data: Any, tradeid: int, size: int, price: float, comm: float) -> list[Trade]:
+        """Book a fill in its owner's trade; returns the trade where it opens or closes."""
         trades = self._trades.get(i)
         if trades is None:
             trades = self._trades[i] = {}
-        key = (id(order.owner), order.tradeid)
+        key = (id(owner), tradeid)
         trade = trades.get(key)
         if trade is None:
             self._trade_refs += 1
-            opened = self._trade_refs, order.owner, order.data, order.tradeid, size, price, comm, self._bar, self._now
+            opened = self._trade_refs, owner, data, tradeid, size, price, comm, self._bar, self._now
             trades[key] = Trade(*opened)
             return [Trade(*opened)]  # what is noticed must not change
         trade.update(size, price, comm, self._bar, self._now)
@@ -259,6 +284,14 @@ class Account:
             return _NO_TRADES
         del trades[key]  # it will not change again
         return [trade]
+
+    def _withhold(self, i: int, t: int, held: int, quantity: int) -> None:
+        """Take the tax that a sale of ``quantity`` out of ``held`` shares owes on dividends received before."""
+        tax = self.desk.sold(i, t, held, quantity, self.cash)
+        if tax:
+            self.cash -= tax
+            self.ledger.corporate(t, i, corporate.TAX, 0, 0, tax)
+            self._adjust_trades(i, 0, -tax / 100.0)
 
     def _hold(self, i: int, shares: int, cost: float) -> None:
         """Set a holding; none is forgotten."""
@@ -282,7 +315,10 @@ class Account:
             if worth >= _WHOLE:
                 worth = int((marks.astype(np.int64) * shares).sum())
             self.value = self.cash + int(worth)
+        if self.desk.receivable:
+            self.value += self.desk.receivable
         sellable = shares
-        if self._bought and self.rules.t_plus_one:
-            sellable = shares - np.array([self._bought.get(i, 0) for i in held.tolist()], dtype=np.int64)
+        if (self._bought and self.rules.t_plus_one) or self.desk.locked:
+            free = self.sellable if self.rules.t_plus_one else self.unlocked
+            sellable = np.array([free(i) for i in held.tolist()], dtype=np.int64)
         self.ledger.close_session(t, self.cash, min(self.cash, self.settled), self.value, held, shares, sellable)

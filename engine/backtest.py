@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine import plugins
+from engine.attribution import attribution
 from engine.config import RunConfig
 from engine.errors import ConfigError
 from engine.measures import headline, per_session, sessions_per_year
@@ -83,6 +84,7 @@ def run(
         for cls in (strategy, type(signal), type(fees), type(slippage))
         if cls is not type(None)
     ]
+    digests.append(getattr(fees, "table_digest", ""))  # the rules are as much the model's source as its code
     identity = run_id(config, market.fingerprint, _version(), digests)
     folder = Path(out) / identity
     if not force and is_complete(folder):
@@ -163,7 +165,7 @@ def _result(config: RunConfig, done: Simulation, frames: Mapping[str, Any], iden
     bought, sold = ledger.traded_yuan()
     decisions = frames["decisions"]
     executed = int((decisions["status"] == "executed").sum())
-    rows_used = broker.fees.rows_used(dates[0], dates[-1]) if hasattr(broker.fees, "rows_used") else []
+    fee_rows, fee_warnings = broker.fees.usage(frames["fills"]) if hasattr(broker.fees, "usage") else ([], [])
     result: dict[str, Any] = {
         "id": identity,
         "version": _version(),
@@ -193,7 +195,9 @@ def _result(config: RunConfig, done: Simulation, frames: Mapping[str, Any], iden
             annual if isinstance(annual, float) else per_session(annual, sessions_per_year(dates) or 1.0),
             bought,
             sold,
+            frames["equity"]["deposit"].to_numpy(),
         ),
+        "attribution": attribution(frames),
         "risk_free": {"kind": kind, "annual": float(np.mean(annual))},
         "benchmark": market.info.get("benchmark") if with_benchmark else None,
         "fees": ledger.fee_totals(),
@@ -205,9 +209,9 @@ def _result(config: RunConfig, done: Simulation, frames: Mapping[str, Any], iden
         "orders": len(frames["orders"]),
         "fills": len(frames["fills"]),
         "coverage": market.info.get("coverage"),
-        "rules": rows_used,
+        "rules": fee_rows,
     }
-    result["warnings"] = _warnings(config, result, decisions)
+    result["warnings"] = _warnings(config, result, decisions) + fee_warnings
     result["notes"] = _notes(result)
     return result
 
@@ -243,11 +247,4 @@ def _notes(result: Mapping[str, Any]) -> list[str]:
     found = []
     if result["decisions"]["pending"]:
         found.append("The decision on the last session is pending: its orders would fill on the next one.")
-    unsure = [
-        f"{row['kind'].replace('_', ' ')} {row['exchange']} {row['from']} to {row['to'] or 'today'}".replace("  ", " ")
-        for row in result["rules"]
-        if row.get("confidence", "H") != "H"
-    ]
-    if unsure:
-        found.append(f"Fee rows whose sources are of less than high confidence were in force: {', '.join(unsure)}.")
     return found

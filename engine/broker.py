@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import backtrader as bt
 import numpy as np
 
-from engine import basket, matching
+from engine import basket, corporate, matching
 from engine.account import Account
 from engine.errors import ConfigError, RuleError
 from engine.fees import FeeSchedule
@@ -138,6 +138,8 @@ class AShareBroker(Surface):
         ------
         ConfigError
             If none of Cerebro's feeds is a clock of this market.
+        DataError
+            If the market's prices are adjusted and dividends are to be booked.
         """
         super().start()
         market = self.market
@@ -146,6 +148,8 @@ class AShareBroker(Surface):
             raise ConfigError("Cerebro holds no clock of this market: cerebro.adddata(market.clock(start, end))")
         if clocks[0].resampling or clocks[0].replaying or clocks[0]._filters:
             raise ConfigError("the clock was resampled, replayed or filtered; add market.clock() to Cerebro as it is")
+        if self.rules.corporate_actions:
+            corporate.refuse_adjusted(market)
         market._clock = clocks[0]
         self._first = clocks[0].p.first
 
@@ -207,7 +211,7 @@ class AShareBroker(Surface):
     def sellable(self, data: Any) -> int:
         """Shares that may be sold now (T+1: not those bought today)."""
         i = self._stock(data)
-        return self.account.sellable(i) if self.rules.t_plus_one else self.account.holdings.get(i, 0)
+        return self.account.sellable(i) if self.rules.t_plus_one else self.account.unlocked(i)
 
     def orderstatus(self, order: Order) -> int:
         """Status of an order."""
@@ -442,19 +446,22 @@ class AShareBroker(Surface):
             account.accrue(previous, t, self.p.cash_rate)
         if self._paid_in:
             self._pay_in()
-        if account.has_actions(t):
+        busy = account.desk.is_busy(t)
+        if busy:
             if self.rules.corporate_actions:
-                ratios, closed = account.book_actions(t)
+                ratios, factors, closed = account.book_actions(t)
                 if ratios:
-                    book.follow(ratios)
+                    book.follow(ratios, factors)
                 book.tell(closed)
-            for i in account.delisted_on(t):
+            for i in account.desk.gone(t):
                 book.drop_delisted(i, t)
-                book.tell(account.settle(i, t))
+            book.tell(account.settle(t))
         account.settled = account.cash
         if book.submitted:
             book.accept(t)
         if book.pending:
             book.match(t)
         clock.closed = t
+        if busy and self.rules.corporate_actions:
+            account.desk.close(t, account.holdings)
         account.close_session(t)

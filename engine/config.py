@@ -84,11 +84,15 @@ class RulesConfig(BaseModel):
     t_plus_one: bool = True
     lots: bool = True
     price_limits: bool = True
+    limit_fills: Literal["moment", "touched", "locked"] = "moment"
     short_cash: Literal["cut", "refuse"] = "cut"
     size_at: Literal["decision", "fill"] = "decision"
     unfilled: Literal["carry", "drop"] = "carry"
     sells_first: bool = True
     corporate_actions: bool = True
+    holder: Literal["individual", "fund", "none"] = "individual"
+    rights: Literal["sell", "take_up", "lapse"] = "sell"
+    delisting: Literal["successor", "last", "zero"] = "successor"
 
     @model_validator(mode="before")
     @classmethod

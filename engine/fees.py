@@ -1,26 +1,35 @@
-"""Fees by date: a fee schedule, the charges of one session, and the table rows that a run used.
+"""Fees by date: what a run asks of a fee model, the schedule of A shares, and presets of it.
 
-The rules are data, ``engine/tables/fees.csv``. All amounts of :class:`DayFees` are whole fen, rounded
-half-up, from rates held as integers in units of 1e-9.
+The rules are data, ``engine/tables/fees.csv``. Amounts are whole fen, rounded half-up, from rates held as
+integers in units of 1e-9; see :mod:`engine.day_fees`.
 """
 
 from __future__ import annotations
 
-import functools
-import math
+import hashlib
 from bisect import bisect_right
-from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, ClassVar, Protocol, Self
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
 from engine.dated_tables import day_number
-from engine.errors import ConfigError, RuleError
-from engine.fee_table import EXCHANGES, SCALE, SIDES, FeeRow, fee_table
+from engine.day_fees import DayFees, day_fees
+from engine.errors import ConfigError
+from engine.fee_options import check_component, check_minimum, check_rate, check_switch
+from engine.fee_table import HIGHEST_RATE, KINDS, FeeRow, fee_table, flat_row, read_fees
+from engine.undated_fees import PercentageFees, ZeroFees
 
-_HIGHEST_COMMISSION = 0.05
-_HALF = SCALE // 2
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from engine.fee_usage import FeeUsage
+
+__all__ = [
+    "DayCharges", "DayFees", "Fees", "FeeSchedule", "FundFees", "PaperTwoFees", "PercentageFees", "Retail2024Fees",
+    "ZeroFees",
+]  # fmt: skip
 
 
 class DayCharges(Protocol):
@@ -39,25 +48,16 @@ class DayCharges(Protocol):
     ) -> tuple[Any, Any, Any, Any]:
         """Commission, stamp duty, transfer fee and other fees of one fill."""
 
-    def buy_cost(
-        self,
-        exchange: str,
-        value_fen: Any,
-        shares: Any,
-        order_value_fen: Any = 0,
-        order_commission_fen: Any = 0,
-    ) -> Any:
-        """Sum of the fees of a buy."""
-
 
 class Fees(Protocol):
-    """What a run asks of a fee model."""
+    """What a run asks of a fee model.
+
+    A model with rules by date may have more: ``usage(fills)``, see :meth:`FeeSchedule.usage`, and
+    ``table_digest``, a text that changes with the rules and enters the run's id.
+    """
 
     def on(self, session: np.datetime64) -> DayCharges:
         """The fees in force on a session."""
-
-    def rows_used(self, first: np.datetime64, last: np.datetime64) -> list[dict[str, Any]]:
-        """The rule-table rows in force over a span."""
 
     def describe(self) -> str:
         """One phrase for the report."""
@@ -66,25 +66,16 @@ class Fees(Protocol):
 # -- the A-share schedule --------------------------------------------------------------------------
 
 
-@functools.cache
-def _changes() -> list[int]:
-    """Days on which some row begins to hold or has just ended, ascending."""
-    return sorted({fee.row.first for fee in fee_table()} | {fee.row.last + 1 for fee in fee_table()})
-
-
-def _check_rate(name: str, rate: Any) -> None:
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or not rate >= 0:
-        raise ConfigError(f"fee option '{name}' is {rate!r}; it is a fraction of the traded value, not negative")
-    if rate > _HIGHEST_COMMISSION:
-        raise ConfigError(
-            f"fee option '{name}' is {rate:g}, that is {rate * 100:g} % of the traded value; "
-            f"it is a fraction: if {rate:g} % was meant, write {rate / 100:g}"
-        )
-
-
 @dataclass(frozen=True, kw_only=True)
 class FeeSchedule:
     """The fees of A shares by date, charge by charge.
+
+    An order of 9,000 yuan at 0.025 % owes 2.25 yuan of commission and pays the minimum of 5.00; filled in three
+    parts of 3,000 it pays 5.00, 0 and 0.
+
+    The commission and its minimum are the account's contract and are charged as given. What the law of the date
+    says of them (cap, floor, minimum) is held against the fills of a run, and what breaks it is a warning of the
+    run (:func:`engine.fee_usage.usage`), not a refusal: a test may want a cost that no broker may charge.
 
     Parameters
     ----------
@@ -95,13 +86,21 @@ class FeeSchedule:
     on_top : bool
         Charge what the commission is said to hold (handling and regulatory fees, Shenzhen's transfer fee
         before August 2015) on top of it.
-    stamp_duty, transfer_fee : bool
-        Whether these are charged.
+    stamp_duty, transfer_fee, handling_fee, regulatory_fee : bool or float
+        True: by the table's rows of the date; False or 0: none; a number: that fraction of the value on every
+        date and exchange, on top of the commission, stamp duty from sellers alone.
+    stamp_duty_minimum, transfer_fee_minimum, handling_fee_minimum, regulatory_fee_minimum : float
+        Least amount per order in yuan, where the fee is levied at all; a higher one of the table stands.
+    table : str
+        Path of a fee table of the columns of ``engine/tables/fees.csv``, instead of that one.
 
     Raises
     ------
     ConfigError
-        If a rate or the minimum is negative or a percentage.
+        If a rate or a minimum is negative, a rate is a percentage, or a minimum is set on a fee that is not
+        charged.
+    DataError
+        If ``table`` has a bad row; names file and line.
     """
 
     name: ClassVar[str] = "a-share"
@@ -109,269 +108,163 @@ class FeeSchedule:
     commission: float = 0.00025
     minimum: float = 5.0
     on_top: bool = False
-    stamp_duty: bool = True
-    transfer_fee: bool = True
+    stamp_duty: bool | float = True
+    transfer_fee: bool | float = True
+    handling_fee: bool | float = True
+    regulatory_fee: bool | float = True
+    stamp_duty_minimum: float = 0.0
+    transfer_fee_minimum: float = 0.0
+    handling_fee_minimum: float = 0.0
+    regulatory_fee_minimum: float = 0.0
+    table: str = ""
+
+    _table: tuple[FeeRow, ...] = field(init=False, repr=False, compare=False)
+    _rows: tuple[FeeRow, ...] = field(init=False, repr=False, compare=False)
+    _days: list[int] = field(init=False, repr=False, compare=False)
+    _made: dict[int, DayFees] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _check_rate("commission", self.commission)
-        number = isinstance(self.minimum, int | float) and not isinstance(self.minimum, bool)
-        if not (number and 0 <= self.minimum < math.inf):
-            raise ConfigError(f"fee option 'minimum' is {self.minimum!r}; it is yuan per order, not negative")
-        for switch in ("on_top", "stamp_duty", "transfer_fee"):
-            if not isinstance(getattr(self, switch), bool):
-                raise ConfigError(f"fee option '{switch}' is {getattr(self, switch)!r}; write true or false")
+        highest = float(HIGHEST_RATE)
+        minima = [one.name for one in fields(self) if one.name.endswith("minimum")]
+        keep: dict[str, Any] = {"commission": check_rate("commission", self.commission, highest)}
+        keep |= {name: check_minimum(name, getattr(self, name)) for name in minima}
+        keep |= {kind: check_component(kind, getattr(self, kind), highest) for kind in KINDS}
+        check_switch("on_top", self.on_top)
+        for kind in KINDS:
+            self._check_minimum(kind, keep[kind], keep[f"{kind}_minimum"])
+        if not isinstance(self.table, str):
+            raise ConfigError(f"fee option 'table' is {self.table!r}; give the path of a CSV file as text")
+        table = read_fees(Path(self.table)) if self.table else fee_table()
+        # Past the freeze: checked values in one type each, and what is worked out once.
+        rows = self._own_rows(table, keep)
+        days = sorted({fee.row.first for fee in table} | {fee.row.last + 1 for fee in table})
+        for name, value in (keep | {"_table": table, "_rows": rows, "_days": days, "_made": {}}).items():
+            object.__setattr__(self, name, value)
+
+    def _check_minimum(self, kind: str, component: bool | float, minimum: float) -> None:
+        if not minimum:
+            return
+        if component is False:
+            raise ConfigError(f"fee option '{kind}_minimum' is {minimum:g}, but {kind} is not charged; leave one out")
+        if kind in ("handling_fee", "regulatory_fee") and component is True and not self.on_top:
+            raise ConfigError(
+                f"fee option '{kind}_minimum' is {minimum:g}, but the {kind.replace('_', ' ')} is inside the "
+                f"commission; set on_top = true, or give {kind} a rate"
+            )
+
+    def _own_rows(self, table: tuple[FeeRow, ...], options: dict[str, Any]) -> tuple[FeeRow, ...]:
+        """What this schedule charges beside the commission, on any date."""
+        charged = [
+            fee for fee in table
+            if fee.kind in KINDS and options[fee.kind] is True and (self.on_top or not fee.inside)
+        ]  # fmt: skip
+        charged += [flat_row(kind, options[kind]) for kind in KINDS if not isinstance(options[kind], bool)]
+        return tuple(fee.with_minimum(round(options[f"{fee.kind}_minimum"] * 100)) for fee in charged)
+
+    # -- what the broker asks -----------------------------------------------------------------------
 
     def on(self, session: np.datetime64) -> DayFees:
         """The fees in force on ``session``; one object per set of rows in force."""
-        return _day_fees(self, bisect_right(_changes(), day_number(session)))
+        return self.in_period(self.period(session))
 
-    def rows_used(self, first: np.datetime64, last: np.datetime64) -> list[dict[str, Any]]:
-        """The rows in force on some day from ``first`` to ``last`` that this schedule charges.
+    def period(self, session: np.datetime64) -> int:
+        """Number of the span without a change of rules in which ``session`` lies."""
+        return bisect_right(self._days, day_number(session))
 
-        Returns
-        -------
-        list of dict
-            The table's columns as written, ``line`` (in the table's file) and ``flagged``: whether the
-            confidence is below H.
-        """
-        start, end = day_number(first), day_number(last)
-        return [
-            fee.row.values | {"line": fee.row.line, "flagged": fee.row["confidence"] != "H"}
-            for fee in fee_table()
-            if self._charges(fee) and fee.row.first <= end and fee.row.last >= start
-        ]
+    def in_period(self, period: int) -> DayFees:
+        """The fees of a span without a change of rules."""
+        found = self._made.get(period)
+        if found is None:
+            day = self._day_in(period)
+            rows = [fee for fee in self._rows if fee.holds(day)]
+            found = self._made[period] = day_fees(self.commission, self.minimum, rows)
+        return found
+
+    def _day_in(self, period: int) -> int:
+        return self._days[period - 1] if period else self._days[0] - 1
+
+    # -- what the report asks -----------------------------------------------------------------------
+
+    def rows_in_period(self, period: int) -> list[FeeRow]:
+        """The table's rows of a span without a change of rules, charged or not, the limits of the commission too."""
+        return [fee for fee in self._table if fee.holds(self._day_in(period))]
+
+    def usage(self, fills: pd.DataFrame) -> FeeUsage:
+        """The rows that charged ``fills`` (columns of ``fills.parquet``), and what is doubtful about them."""
+        from engine.fee_usage import usage
+
+        return usage(self, fills)
+
+    @property
+    def table_name(self) -> str:
+        """File name of the rule table."""
+        return Path(self.table).name if self.table else "fees.csv"
+
+    @property
+    def table_digest(self) -> str:
+        """SHA-256 over the rule table's rows."""
+        return hashlib.sha256(repr([fee.row.values for fee in self._table]).encode()).hexdigest()
 
     def describe(self) -> str:
         """One phrase, e.g. for the tearsheet."""
         parts = [f"commission {self.commission * 100:g} %, at least {self.minimum:g} yuan per order"]
-        parts += ["stamp duty by date"] * self.stamp_duty + ["transfer fee by date"] * self.transfer_fee
-        return ", ".join(parts) + (", handling and regulatory fees on top" if self.on_top else "")
-
-    def _charges(self, fee: FeeRow) -> bool:
-        if fee.inside and not self.on_top:
-            return False
-        return {"stamp_duty": self.stamp_duty, "transfer_fee": self.transfer_fee}.get(fee.kind, True)
-
-
-@functools.lru_cache(maxsize=4096)
-def _day_fees(schedule: FeeSchedule, period: int) -> DayFees:
-    changes = _changes()
-    day = changes[period - 1] if period else changes[0] - 1
-    charged = [fee for fee in fee_table() if fee.row.first <= day <= fee.row.last and schedule._charges(fee)]
-    return DayFees(schedule.commission, schedule.minimum, charged)
-
-
-class DayFees:
-    """The fees of one session.
-
-    Parameters
-    ----------
-    commission : float
-        Fraction, held to 1e-9.
-    minimum : float
-        Yuan per order.
-    rows : list of FeeRow
-        What is charged beside the commission.
-    """
-
-    __slots__ = ("_commission", "_minimum", "_rates", "rows")
-
-    def __init__(self, commission: float, minimum: float, rows: list[FeeRow]) -> None:
-        self._commission = _scaled(commission, SCALE)
-        self._minimum = _scaled(minimum, 100)
-        self.rows = rows
-        self._rates = {exchange: tuple(self._side(exchange, side) for side in SIDES) for exchange in EXCHANGES}
-
-    def _side(self, exchange: str, side: str) -> tuple[int, int, int, int, tuple[tuple[int, int], ...]]:
-        # Stamp duty on value; transfer fee on value, per share, minimum; the others one by one.
-        stamp, transfer, extras = 0, (0, 0, 0), []
-        for fee in self.rows:
-            if (fee.kind, exchange, side) not in fee.series():
+        inside = ("handling_fee", "regulatory_fee")
+        for kind in KINDS:
+            rate, least = getattr(self, kind), getattr(self, f"{kind}_minimum")
+            if rate is False or (rate is True and kind in inside and not least):
                 continue
-            if fee.kind == "stamp_duty":
-                stamp = fee.on_value
-            elif fee.kind == "transfer_fee":
-                transfer = (fee.on_value, fee.per_share, fee.minimum_fen)
-            else:
-                extras.append((fee.on_value, fee.per_share))
-        return stamp, *transfer, tuple(extras)
-
-    def charge(
-        self,
-        exchange: str,
-        is_buy: bool,
-        value_fen: int,
-        shares: int,
-        order_value_fen: int = 0,
-        order_commission_fen: int = 0,
-        order_shares: int = 0,
-        order_transfer_fen: int = 0,
-    ) -> tuple[int, int, int, int]:
-        """Fees of one fill.
-
-        The commission is counted over all fills of an order: max(minimum, rate x value so far) less what
-        was charged. The other fees are rounded fill by fill.
-
-        Parameters
-        ----------
-        exchange : {"SH", "SZ", "BJ"}
-        is_buy : bool
-        value_fen : int
-            Traded value of the fill, fen.
-        shares : int
-        order_value_fen, order_commission_fen : int
-            What the order's earlier fills traded and were charged, fen.
-        order_shares, order_transfer_fen : int
-            The same for the transfer fee; they matter only where that has a minimum (Shanghai before June
-            2012). Left at 0, the minimum counts per fill.
-
-        Returns
-        -------
-        commission, stamp_duty, transfer_fee, other_fees : int
-            Fen.
-
-        Raises
-        ------
-        RuleError
-            If the exchange is unknown.
-        """
-        try:
-            stamp, on_value, per_share, least, extras = self._rates[exchange][is_buy]
-        except KeyError:
-            raise RuleError(f"exchange '{exchange}' is unknown to the fees; it is SH, SZ or BJ") from None
-        commission = ((order_value_fen + value_fen) * self._commission + _HALF) // SCALE
-        if commission < self._minimum:
-            commission = self._minimum
-        commission -= order_commission_fen
-        duty = (value_fen * stamp + _HALF) // SCALE
-        if least:
-            so_far = (order_value_fen + value_fen) * on_value + (order_shares + shares) * per_share
-            transfer = max(least, (so_far + _HALF) // SCALE) - order_transfer_fen
-        else:
-            transfer = (value_fen * on_value + shares * per_share + _HALF) // SCALE
-        other = 0
-        for rate, a_share in extras:
-            other += (value_fen * rate + shares * a_share + _HALF) // SCALE
-        return commission, duty, transfer, other
-
-    def buy_cost(
-        self,
-        exchange: str,
-        value_fen: int,
-        shares: int,
-        order_value_fen: int = 0,
-        order_commission_fen: int = 0,
-    ) -> int:
-        """Sum of the fees in fen of buying ``shares`` for ``value_fen``."""
-        commission, duty, transfer, other = self.charge(
-            exchange, True, value_fen, shares, order_value_fen, order_commission_fen
-        )
-        return commission + duty + transfer + other
+            how = "by date" if rate is True else f"{rate * 100:g} %" + " of sales" * (kind == "stamp_duty")
+            parts.append(f"{_words(kind)} {how}" + (f", at least {least:g} yuan per order" if least else ""))
+        extra = [_words(kind) for kind in inside if self.on_top and getattr(self, kind) is True]
+        if len(extra) == 2:
+            parts.append("handling and regulatory fees on top")
+        elif extra:
+            parts.append(f"{extra[0]} on top")
+        return ", ".join(parts) + (f"; rules of {self.table_name}" if self.table else "")
 
 
-def _scaled(number: float, scale: int) -> int:
-    """``number`` x ``scale`` as an integer, half-up on the number's decimal form."""
-    return int((Decimal(repr(float(number))) * scale).to_integral_value(ROUND_HALF_UP))
+def _words(kind: str) -> str:
+    return kind.replace("_", " ")
 
 
-# -- models without dates ---------------------------------------------------------------------------
-
-
-class _Undated:
-    """A fee model that is the same on every session and uses no rule table."""
-
-    def on(self, session: np.datetime64) -> Self:
-        """The same on every session."""
-        return self
-
-    def rows_used(self, first: np.datetime64, last: np.datetime64) -> list[dict[str, Any]]:
-        """No rows: nothing is dated."""
-        return []
+# -- presets: an account's contract under a name that does not move with the default ------------------
 
 
 @dataclass(frozen=True, kw_only=True)
-class PercentageFees(_Undated):
-    """Backtrader's own percentage commission: a float, unrounded, nothing else.
+class Retail2024Fees(FeeSchedule):
+    """A retail account of 2024: 0.025 % all-in, at least 5 yuan per order; duties and fees by date."""
 
-    Parameters
-    ----------
-    commission : float
-        Fraction of the traded value.
+    name: ClassVar[str] = "retail-2024"
 
-    Raises
-    ------
-    ConfigError
-        If it is negative or a percentage.
+    commission: float = 0.00025
+    minimum: float = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FundFees(FeeSchedule):
+    """A fund's account trading shares: no minimum per order, and a higher rate, which pays for research as well.
+
+    The rate is a convention of ours. A fund that sells shares owes stamp duty as anybody does; it is the units
+    of funds that bear none.
     """
 
-    name: ClassVar[str] = "percentage"
+    name: ClassVar[str] = "fund"
 
-    commission: float
-
-    def __post_init__(self) -> None:
-        _check_rate("commission", self.commission)
-
-    def charge(
-        self,
-        exchange: str,
-        is_buy: bool,
-        value_fen: float,
-        shares: float,
-        order_value_fen: float = 0,
-        order_commission_fen: float = 0,
-        order_shares: float = 0,
-        order_transfer_fen: float = 0,
-    ) -> tuple[float, int, int, int]:
-        """As :meth:`DayFees.charge`, in unrounded fen."""
-        return value_fen * self.commission, 0, 0, 0
-
-    def buy_cost(
-        self,
-        exchange: str,
-        value_fen: float,
-        shares: float,
-        order_value_fen: float = 0,
-        order_commission_fen: float = 0,
-    ) -> float:
-        """The commission."""
-        return value_fen * self.commission
-
-    def describe(self) -> str:
-        """One phrase for the report."""
-        return f"commission {self.commission * 100:g} %, nothing else"
+    commission: float = 0.0005
+    minimum: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class ZeroFees(_Undated):
-    """No fees at all."""
+class PaperTwoFees(FeeSchedule):
+    """The costs of the project's paper 2, the same on every date.
 
-    name: ClassVar[str] = "zero"
+    Commission 0.1 %, at least 5 yuan per order; stamp duty 0.1 % of sales, at least 1 yuan per order.
+    """
 
-    def charge(
-        self,
-        exchange: str,
-        is_buy: bool,
-        value_fen: float,
-        shares: float,
-        order_value_fen: float = 0,
-        order_commission_fen: float = 0,
-        order_shares: float = 0,
-        order_transfer_fen: float = 0,
-    ) -> tuple[int, int, int, int]:
-        """Nothing."""
-        return 0, 0, 0, 0
+    name: ClassVar[str] = "paper-2"
 
-    def buy_cost(
-        self,
-        exchange: str,
-        value_fen: float,
-        shares: float,
-        order_value_fen: float = 0,
-        order_commission_fen: float = 0,
-    ) -> int:
-        """Nothing."""
-        return 0
-
-    def describe(self) -> str:
-        """One phrase for the report."""
-        return "no fees"
+    commission: float = 0.001
+    minimum: float = 5.0
+    stamp_duty: bool | float = 0.001
+    stamp_duty_minimum: float = 1.0
+    transfer_fee: bool | float = False

@@ -200,7 +200,7 @@ class Ledger:
         return float(bought), float(sold)
 
     def refusal_totals(self) -> dict[str, dict[str, float]]:
-        """By reason: refusals, shares not traded, their worth at the session's mark, and what missing them earned (yuan)."""
+        """By reason: refusals, shares not traded, their worth at the session's mark, what missing them earned; yuan."""
         totals: dict[str, dict[str, float]] = {}
         for row in self._refusals:
             entry = totals.setdefault(row.reason, {"count": 0, "shares": 0, "yuan": 0.0, "earned": 0.0})

@@ -38,11 +38,11 @@ class OrderBook(OrderEnds):
     """All orders of one run: from submission to matching; their ends are :class:`OrderEnds`'s."""
 
     def __init__(self, market: Market, account: Account, rules: Rules, fees: Any, slippage: Any, fill: str) -> None:
-        super().__init__(market, account, rules)
+        super().__init__(market, account, rules, at_close=fill != "next_open")
         self.fees, self.slippage, self.fill = fees, slippage, fill
         self.broker: Any = None  # what the orders name as theirs
         self._no_slippage = type(slippage) is NoSlippage
-        self._at_close, self._limits = fill != "next_open", rules.price_limits
+        self._limits = rules.price_limits
         self._limit_fills = rules.limit_fills if rules.price_limits and rules.limit_fills != "moment" else None
         self._lots: dict[str, tuple[int, LotRule]] = {}
         self._volume_taken: dict[int, int] = {}  # shares that the session's fills took of a stock's volume
@@ -100,7 +100,7 @@ class OrderBook(OrderEnds):
 
     # -- a session ------------------------------------------------------------------------------
 
-    def follow(self, ratios: dict[int, float]) -> None:
+    def follow(self, ratios: dict[int, float], factors: dict[int, float]) -> None:
         """Carry waiting orders over an ex-date: baskets grow with the share ratio, sales of all stay of all.
 
         Other orders stay as their owner wrote them, limit prices too.
@@ -109,7 +109,7 @@ class OrderBook(OrderEnds):
             waiting = [order for order in self.open if order.i == i]
             for order in waiting:
                 if order.refusal is not None:
-                    order.refusal.rescale(ratio)
+                    order.refusal.rescale(factors.get(i, ratio))
             if ratio == 1.0 or not waiting:
                 continue
             held = self.account.holdings.get(i, 0)
@@ -125,6 +125,8 @@ class OrderBook(OrderEnds):
                 else:
                     continue
                 order.resize(size)
+                if order.refusal is not None:
+                    order.refusal.wanted = order.refusal.done + size
 
     def drop_delisted(self, i: int, t: int) -> None:
         """Reject what waits for a stock that has left the market."""
@@ -166,7 +168,8 @@ class OrderBook(OrderEnds):
                 orders = [order for order in orders if order.size < 0] + [order for order in orders if order.size > 0]
         stocks = list(dict.fromkeys(order.i for order in orders))
         place = {i: k for k, i in enumerate(stocks)}
-        bars = matching.bars_of(market, t, stocks, whole=not (all_market and self._no_slippage and self._limit_fills is None))
+        bare = all_market and self._no_slippage and self._limit_fills is None
+        bars = matching.bars_of(market, t, stocks, whole=not bare)
         day_fees = self._day_fees(t)
         self._blocked_sales.clear()
         self._volume_taken.clear()
@@ -211,7 +214,7 @@ class OrderBook(OrderEnds):
                 left = bool(self.market.age[t, order.i])
                 self.reject(order, t, order.left, matching.DELISTED if left else matching.NOT_LISTED)
             else:
-                self._blocked(order, t, order.left, reason, self._moment_price(order.i, t, bars, k))
+                self._blocked(order, t, order.left, reason, self._price_now(order.i))
         elif order.target is not None and not self._resized(order, t, price):
             pass  # nothing left to do, or less than a lot
         elif order.size > 0:
@@ -220,12 +223,6 @@ class OrderBook(OrderEnds):
             self._fill_sale(order, t, bars, k, price, day_fees)
         if kind in _TRAILING and order.alive() and not order.triggered and bars.traded[k]:
             order.trailadjust(bars.close[k])
-
-    def _moment_price(self, i: int, t: int, bars: matching.Bars, k: int) -> float:
-        """The price at the moment of fill; where the stock did not trade, the last close."""
-        if not bars.traded[k]:
-            return float(self.market.mark[t, i])
-        return bars.close[k] if self._at_close else bars.open[k]
 
     def _day_fees(self, t: int) -> Any:
         return self.fees.on(self.market.sessions[t])
@@ -270,8 +267,9 @@ class OrderBook(OrderEnds):
             else:
                 self._cut(order, t, quantity - held, matching.OVERSELL)
                 quantity = held
-        if rules.t_plus_one and quantity > account.sellable(i):
-            quantity, waiting = account.sellable(i), matching.T_PLUS_ONE
+        free = account.sellable(i) if rules.t_plus_one else account.unlocked(i)
+        if quantity > free:
+            quantity, waiting = free, matching.T_PLUS_ONE
         if not self._no_slippage:
             room = self._room(order, quantity, bars, k)
             if room < quantity:

@@ -29,8 +29,8 @@ class OrderEnds:
         What the strategies have not been told yet; trades stand behind the order whose fill made them.
     """
 
-    def __init__(self, market: Market, account: Account, rules: Rules) -> None:
-        self.market, self.account, self.rules = market, account, rules
+    def __init__(self, market: Market, account: Account, rules: Rules, at_close: bool) -> None:
+        self.market, self.account, self.rules, self._at_close = market, account, rules, at_close
         self.ledger = account.ledger
         self.orders: list[Order] = []
         self.submitted: list[Order] = []
@@ -60,9 +60,9 @@ class OrderEnds:
         self.notices.append(OrderNotice(order))
 
     def tell(self, trades: list[Trade]) -> None:
-        """Notice trades that opened or closed."""
-        if trades:
-            self.notices.append(trades)
+        """Notice trades that opened or closed without an order, each to its owner."""
+        for trade in trades:
+            self.notices.append([trade])
 
     def end(self, order: Order, status: int, outcome: str) -> None:
         """Give an order its last status and tell its owner."""
@@ -74,12 +74,20 @@ class OrderEnds:
             self._unlink(order)
 
     def _close_refusal(self, order: Order, outcome: str) -> None:
-        """Close an order's open refusal, if it has one, at the last close known."""
+        """Close an order's open refusal, if it has one, at the price of the moment."""
         row = order.refusal
         if row is not None:
-            t = self.market.running.known
-            row.close(outcome, float(self.market.mark[max(t, 0), row.i]))
+            row.close(outcome, self._price_now(row.i))
             order.refusal = None
+
+    def _price_now(self, i: int) -> float:
+        """Yuan: within a session the price of the fill moment, else (or without a bar) the last close."""
+        market = self.market
+        clock = market.running
+        t = clock.t
+        if clock.closed < t and market.traded[t, i]:
+            return float((market.close if self._at_close else market.open)[t, i])
+        return float(market.mark[t, i])
 
     def _unlink(self, order: Order) -> None:
         """Cancel what ends with an order that has traded or ended."""

@@ -35,8 +35,11 @@ BUILTINS: dict[str, dict[str, str]] = {
     },
     "fees": {
         "a-share": "engine.fees:FeeSchedule",
-        "percentage": "engine.fees:PercentageFees",
-        "zero": "engine.fees:ZeroFees",
+        "retail-2024": "engine.fees:Retail2024Fees",
+        "fund": "engine.fees:FundFees",
+        "paper-2": "engine.fees:PaperTwoFees",
+        "percentage": "engine.undated_fees:PercentageFees",
+        "zero": "engine.undated_fees:ZeroFees",
     },
     "slippage": {
         "none": "engine.slippage:NoSlippage",

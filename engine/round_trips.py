@@ -12,6 +12,8 @@ Rules
 * Cash of a corporate entry goes to the open lots by their shares, as income; where nothing is held any more
   (a tax charged on the sale) it goes to the trip that was closed last.
 * ``DELISTED`` closes all lots for its cash. So does any other entry that leaves no share.
+* ``SUCCESSOR`` is a purchase of its shares for what it hands over, before the session's fills.
+* Tax is taken off the cash of the entry.
 
 So the profits of closed trips and open lots add up to the change of the account but for interest on cash:
 ``sum(closed.pnl) + sum(open.shares * mark + open.dividends - open.cost - open.fees)
@@ -102,6 +104,9 @@ class _Book:
             raise AccountError(f"the fills sell {left} shares of {symbol} more than they and corporate.parquet hold")
 
     def corporate(self, session: int, symbol: str, kind: str, change: int, cash: float) -> None:
+        if kind == "SUCCESSOR":
+            self.buy(session, symbol, change, -cash, 0.0)
+            return
         lots = self.lots.get(symbol, [])
         held = sum(lot.shares for lot in lots)
         if not held:
@@ -139,7 +144,7 @@ def round_trips(fills: pd.DataFrame, corporate: pd.DataFrame | None, sessions: n
         ``fills.parquet``: date, symbol, side ("buy"/"sell"), shares, price and the fee columns, in the order
         of trading.
     corporate : DataFrame or None
-        ``corporate.parquet``: date, symbol, kind, shares (change), cash (yuan to the account).
+        ``corporate.parquet``: date, symbol, kind, shares (change), cash (yuan to the account), tax (yuan off it).
     sessions : ndarray of datetime64, shape (T,)
         The run's sessions (``equity.date``), which holding periods are counted in.
 
@@ -183,11 +188,14 @@ def _fill_events(fills: pd.DataFrame, days: np.ndarray) -> list[tuple[tuple[int,
 
 
 def _corporate_events(corporate: pd.DataFrame, days: np.ndarray) -> list[tuple[tuple[int, int, int], tuple]]:
+    cash = corporate["cash"].astype(float)
+    if "tax" in corporate:
+        cash = cash - corporate["tax"].astype(float)
     columns = zip(
         corporate["symbol"].tolist(),
         corporate["kind"].tolist(),
         corporate["shares"].astype("int64").tolist(),
-        corporate["cash"].astype(float).tolist(),
+        cash.tolist(),
         strict=True,
     )
     at = _positions(corporate["date"], days)

@@ -14,6 +14,7 @@ import numpy as np
 
 from engine.boards import BOARDS, board_of, check_symbol, exchange_of, is_a_share
 from engine.dated_tables import TABLES, check_series, day_number, day_text, read_rows
+from engine.dividend_tax import HOLDERS
 from engine.errors import ConfigError, DataError, nearest
 from engine.price_limits import NO_LIMIT_UP, price_limits
 
@@ -23,6 +24,9 @@ __all__ = [
 ]  # fmt: skip
 
 _CHOICES = {
+    "holder": HOLDERS,
+    "rights": ("sell", "take_up", "lapse"),
+    "delisting": ("successor", "last", "zero"),
     "limit_fills": ("moment", "touched", "locked"),
     "short_cash": ("cut", "refuse"),
     "size_at": ("decision", "fill"),
@@ -57,6 +61,15 @@ class Rules:
         Within a session sells fill before buys.
     corporate_actions : bool
         Dividends and share changes are booked on ex-dates.
+    holder : {"individual", "fund", "none"}
+        Whose tax on dividends is withheld (:mod:`engine.dividend_tax`).
+    rights : {"sell", "take_up", "lapse"}
+        Rights issues: sold at their theoretical price on the ex-date, so that wealth follows the adjusted price
+        and no cash is needed; taken up as far as the cash goes (what a holder does in this market, where rights do
+        not trade); or left to lapse.
+    delisting : {"successor", "last", "zero"}
+        A holding that leaves the market becomes the shares or the cash that the table of successors names, else it
+        is paid out at its last price; or always at its last price; or is worth nothing.
     exact_money : bool
         Cash and fees are whole fen.
     check_submitted : bool
@@ -77,6 +90,9 @@ class Rules:
     unfilled: Literal["carry", "drop"] = "carry"
     sells_first: bool = True
     corporate_actions: bool = True
+    holder: Literal["individual", "fund", "none"] = "individual"
+    rights: Literal["sell", "take_up", "lapse"] = "sell"
+    delisting: Literal["successor", "last", "zero"] = "successor"
     exact_money: bool = True
     check_submitted: bool = False
 

@@ -17,9 +17,14 @@ import numpy as np
 from engine.boards import check_symbol
 from engine.errors import DataError
 from feeds import schema
+from feeds.ex_rights import check_events
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_BARS = schema.TABLES["daily_bars"] | schema.BAR_OPTIONAL
+_OPTIONAL_NAMES = {name for columns in schema.OPTIONAL_COLUMNS.values() for name in columns}
 
 
 @dataclass
@@ -30,9 +35,11 @@ class BarTarget:
     ----------
     symbols : sequence of str, length N
     fields : sequence of str
-        Of :data:`feeds.schema.BAR_NUMBERS`; "st" stands for the flag ``is_st``.
+        Of :data:`feeds.schema.BAR_NUMBERS` and :data:`feeds.schema.BAR_OPTIONAL`; "st" stands for the flag
+        ``is_st``.
     arrays : dict of ndarray, shape (T, N)
-        Filled by :meth:`FileFeed.read_bars`: float64, NaN without a bar; "st" is uint8, 0 without a bar.
+        Filled by :meth:`FileFeed.read_bars`: float64, NaN without a bar; "st" is uint8, 0 without a bar. An
+        optional column that no file has stays without an array.
     """
 
     symbols: Sequence[str]
@@ -91,7 +98,7 @@ class FileFeed:
         table : str
             A key of :data:`feeds.schema.TABLES` other than ``daily_bars``.
         columns : sequence of str, optional
-            All columns of the schema by default.
+            All columns of the schema by default, optional ones where the file has them.
 
         Returns
         -------
@@ -101,16 +108,22 @@ class FileFeed:
         Raises
         ------
         DataError
-            If the file or a column is missing, a column has the wrong type, or rows are there twice.
+            If the file or a column is missing, a column has the wrong type, rows are there twice, or a span ends
+            before it starts.
         """
-        known = schema.TABLES[table]
+        known = schema.TABLES[table] | schema.OPTIONAL_COLUMNS.get(table, {})
         names = list(known) if columns is None else list(columns)
         file = self.file(table)
         found = self._arrow(file, names, known)
-        values = {name: _column(found, name, known[name].kind) for name in names}
+        values = {name: _column(found, name, known[name].kind) for name in names if name in found.column_names}
         unique = schema.UNIQUE.get(table, ())
         if unique and set(unique) <= set(names):
             schema.check_unique(file, unique, values)
+        span = schema.SPANS.get(table)
+        if span and {"symbol", *span} <= set(names):
+            schema.check_spans(file, span, values["symbol"], values)
+        if table == "ex_rights_events" and columns is None:
+            check_events(values)
         return values
 
     def calendar(self) -> np.ndarray:
@@ -173,9 +186,10 @@ class FileFeed:
             target.arrays = {
                 name: np.zeros(shape, np.uint8) if name == "st" else np.full(shape, np.nan)
                 for name in target.fields
+                if name not in schema.BAR_OPTIONAL
             }
         wanted = {"is_st" if name == "st" else name for target in targets for name in target.fields}
-        names = [name for name in schema.TABLES["daily_bars"] if name in wanted or name in ("date", "symbol")]
+        names = [name for name in _BARS if name in wanted or name in ("date", "symbol")]
         for year in range(_year(calendar[first]), _year(calendar[last]) + 1):
             self._scatter_year(year, names, calendar, first, rows, targets)
 
@@ -214,9 +228,16 @@ class FileFeed:
             keep: Any = (columns >= 0) & (row_of >= 0) & (row_of < rows)
             keep = slice(None) if keep.all() else np.flatnonzero(keep)
             place = row_of[keep] * len(target.symbols) + columns[keep]
+            columns_of = {name: "is_st" if name == "st" else name for name in target.fields}
             values = {
-                name: table["is_st" if name == "st" else name].to_numpy()[keep] for name in target.fields
+                name: table[column].to_numpy()[keep]
+                for name, column in columns_of.items()
+                if column in table.column_names
             }
+
+            for name, value in values.items():
+                if value.dtype == object and name != "st":  # a column without a single value
+                    values[name] = value.astype(np.float64)
 
             def locate_kept(k: int, keep: Any = keep) -> tuple[str, str]:
                 return locate(k if isinstance(keep, slice) else int(keep[k]))
@@ -227,10 +248,12 @@ class FileFeed:
                 raise DataError(f"{file}: column 'is_st' of {symbol} on {date} is empty; write true or false")
             schema.check_bars(file, {name: v for name, v in values.items() if name != "st"}, locate_kept)
             for name, value in values.items():
+                if name not in target.arrays:  # an optional column
+                    target.arrays[name] = np.full((rows, len(target.symbols)), np.nan)
                 target.arrays[name].reshape(-1)[place] = value
 
     def _bars(self, year: int, names: list[str]) -> pa.Table:
-        return self._arrow(self.bar_file(year), names, schema.TABLES["daily_bars"], encode=["symbol"])
+        return self._arrow(self.bar_file(year), names, _BARS, encode=["symbol"])
 
     def _arrow(
         self, file: str, names: list[str], known: dict[str, schema.Column], encode: list[str] | None = None
@@ -242,6 +265,7 @@ class FileFeed:
         try:
             with pq.ParquetFile(path, read_dictionary=encode) as parquet:
                 present = list(parquet.schema_arrow.names)
+                names = [name for name in names if name in present or name not in _OPTIONAL_NAMES]
                 for name in names:
                     if name not in present:
                         raise schema.missing_column(file, name, present)

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.errors import DataError, nearest
-from engine.market import EVENT_COLUMNS, LISTED_LONG_AGO, Market
+from engine.market import LISTED_LONG_AGO, Market
+from engine.successors import code_changes
 from feeds import benchmark, schema
+from feeds.ex_rights import events_of, mend_share_ratios
 from feeds.file_feed import BarTarget, FileFeed
+from feeds.states import day_states
 from feeds.universe import Memberships, Universe, memberships
 
 if TYPE_CHECKING:
@@ -63,7 +66,7 @@ def build_panel(
     securities = feed.read("securities")
     present = feed.symbols_with_bars(sessions[0], sessions[-1])
     symbols = _columns(request, index, sessions, present, set(securities["symbol"].tolist()))
-    panel = BarTarget(symbols, [*schema.BAR_NUMBERS, "st"])
+    panel = BarTarget(symbols, [*schema.BAR_NUMBERS, *schema.BAR_OPTIONAL, "st"])
     targets = [panel]
     if weighed is not None:
         inside, known = set(symbols), set(present)
@@ -87,12 +90,16 @@ def build_panel(
         chosen = set(request.universe.symbols)
         member = np.tile(np.array([symbol in chosen for symbol in symbols], np.uint8), (len(sessions), 1))
         info["coverage"] = len(chosen & set(symbols)) / len(chosen)
+    else:
+        member = _once(sessions, symbols)
     series: dict[str, np.ndarray] = {}
     if levels is not None:
         series, info["benchmark"] = _benchmark(request, sessions, levels, weighed, targets, rights, calendar)
     if feed.exists("cn_gov_bond_10y"):
         series["risk_free_10y"] = benchmark.bond_yield(feed, sessions)
-    last_session, delisted = _departures(feed, securities, sessions, symbols)
+    halts = feed.read("suspensions")
+    names = feed.read("name_history") if feed.exists("name_history") else None
+    last_session, delisted = _departures(halts, securities, sessions, symbols)
     return Market.build(
         sessions,
         symbols,
@@ -101,8 +108,9 @@ def build_panel(
         last_session=last_session,
         delisted=delisted,
         member=member,
-        events=_events(rights, sessions, symbols, calendar),
-        names=_names(feed, sessions[-1], symbols),
+        states=day_states(sessions, symbols, calendar, raw["close"], securities, halts, names),
+        events=mend_share_ratios(events_of(rights, sessions, symbols, calendar), raw["total_shares"]),
+        names=_names(names, sessions[-1], symbols),
         series=series,
         calendar=calendar,
         info=info,
@@ -147,6 +155,21 @@ def _columns(
     return symbols
 
 
+def _once(sessions: np.ndarray, symbols: Sequence[str]) -> np.ndarray | None:
+    """Membership that counts a company once whose code changed, uint8 (T, N); None where there is none.
+
+    Sources that keep both codes give the new one the bars of the old: until the change only the old one is in.
+    """
+    columns = {symbol: i for i, symbol in enumerate(symbols)}
+    changed = [row for new, row in code_changes().items() if new in columns and row.old in columns]
+    if not changed:
+        return None
+    member = np.ones((len(sessions), len(symbols)), np.uint8)
+    for row in changed:
+        member[sessions < row.date, columns[row.new]] = 0
+    return member
+
+
 def _alike(symbol: str, known: set[str]) -> list[str]:
     """Symbols worth suggesting for one that is not known."""
     return sorted(other for other in known if other[:3] == symbol[:3])[:2000] or sorted(known)[:_LISTED_MOST]
@@ -184,7 +207,7 @@ def _benchmark(
         for name, blocks in parts.items():
             blocks.append(target.arrays[name][:, columns])
     close, float_shares = (np.hstack(parts[name]) for name in ("close", "float_shares"))
-    events = _events(rights, sessions, symbols, calendar)
+    events = events_of(rights, sessions, symbols, calendar)
     yields = benchmark.dividend_yields(weighed.mask(sessions, symbols), close, float_shares, events)
     about["coverage"] = _coverage(weighed, sessions, symbols)
     about["dividend_yield"] = benchmark.annual_yield(sessions, yields)
@@ -207,13 +230,12 @@ def _list_age(
 
 
 def _departures(
-    feed: FileFeed, securities: Mapping[str, np.ndarray], sessions: np.ndarray, symbols: Sequence[str]
+    halts: Mapping[str, np.ndarray], securities: Mapping[str, np.ndarray], sessions: np.ndarray, symbols: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Last listed session of each stock, int32 (N,), and whether it leaves the market then.
 
     A stock whose bars stop is delisted, unless ``suspensions`` says that it is still suspended.
     """
-    halts = feed.read("suspensions", ["symbol", "end"])
     suspended = set(halts["symbol"][np.isnat(halts["end"])].tolist())
     row = {symbol: k for k, symbol in enumerate(securities["symbol"].tolist())}
     at = np.array([row[symbol] for symbol in symbols])
@@ -224,39 +246,14 @@ def _departures(
     return np.where(delisted, index, len(sessions) - 1).astype(np.int32), delisted
 
 
-def _events(
-    rights: Mapping[str, np.ndarray], sessions: np.ndarray, symbols: Sequence[str], calendar: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Ex-dates of ``symbols`` inside the panel, sorted by session and stock."""
-    column = {symbol: i for i, symbol in enumerate(symbols)}
-    i = np.array([column.get(symbol, -1) for symbol in rights["symbol"].tolist()], dtype=np.int64)
-    days = rights["ex_date"]
-    bad = (i >= 0) & ~np.isin(days, calendar) & ~((days < calendar[0]) | (days > calendar[-1]))
-    if bad.any():
-        k = int(np.argmax(bad))
-        raise DataError(
-            f"ex_rights_events.parquet: the ex_date {days[k]} of {rights['symbol'][k]} is no session of "
-            "calendar.parquet; mend the row or the calendar"
-        )
-    keep = np.flatnonzero((i >= 0) & (days >= sessions[0]) & (days <= sessions[-1]))
-    t = np.searchsorted(sessions, days[keep])
-    order = np.lexsort((i[keep], t))
-    keep = keep[order]
-    numbers = {
-        name: rights["cash_per_share_est" if name == "cash" else name][keep] for name in EVENT_COLUMNS[2:]
-    }
-    return {"t": t[order].astype(np.int64), "i": i[keep], **numbers}
-
-
-def _names(feed: FileFeed, end: np.datetime64, symbols: Sequence[str]) -> dict[str, str]:
+def _names(table: Mapping[str, np.ndarray] | None, end: np.datetime64, symbols: Sequence[str]) -> dict[str, str]:
     """Last name of each symbol on or before ``end``, without the marks of single days.
 
     On an ex-date the exchange writes XD before a name and cuts its end off to make room, so the last
     unmarked name is taken where it begins with what is left.
     """
-    if not feed.exists("name_history"):
+    if table is None:
         return {}
-    table = feed.read("name_history")
     wanted = set(symbols)
     order = np.argsort(table["start_date"], kind="stable")
     order = order[table["start_date"][order] <= end]

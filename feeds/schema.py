@@ -96,6 +96,25 @@ TABLES: dict[str, dict[str, Column]] = {
 }
 """Columns that Huice reads, by table."""
 
+BAR_OPTIONAL: dict[str, Column] = {
+    "limit_up": Column("number", "yuan, the feed's own upper price limit, empty where unknown"),
+    "limit_down": Column("number", "yuan, the feed's own lower price limit, empty where unknown"),
+}
+"""Columns of ``daily_bars`` that a feed may have; where they are filled in they take the place of our limits."""
+
+EVENT_OPTIONAL: dict[str, Column] = {
+    "record_date": Column("date", "last day with the right, empty: the session before the ex-date"),
+    "pay_date": Column("date", "day on which the cash is paid, empty: the ex-date"),
+    "list_date": Column("date", "day from which new shares can be sold, empty: the ex-date"),
+    "bonus_ratio": Column("number", "shares out of profits per share, taxed at face; empty where unknown"),
+    "transfer_ratio": Column("number", "shares out of reserves per share, no income; empty where unknown"),
+    "rights_ratio": Column("number", "shares offered per share, empty or 0: none"),
+    "rights_price": Column("number", "yuan a share offered"),
+}
+"""Columns of ``ex_rights_events`` that a feed may have."""
+
+OPTIONAL_COLUMNS: dict[str, dict[str, Column]] = {"daily_bars": BAR_OPTIONAL, "ex_rights_events": EVENT_OPTIONAL}
+
 OPTIONAL = frozenset({"constituents_snapshots", "name_history", "cn_gov_bond_10y"})
 """Tables without which a backtest runs all the same."""
 
@@ -107,6 +126,9 @@ UNIQUE: dict[str, tuple[str, ...]] = {
     "cn_gov_bond_10y": ("date",),
 }
 """Columns that together tell the rows of a small table apart."""
+
+SPANS: dict[str, tuple[str, str]] = {"suspensions": ("start", "end")}
+"""First and last day of what the rows of a small table are about."""
 
 BAR_NUMBERS = tuple(name for name, column in TABLES["daily_bars"].items() if column.kind == "number")
 """Number columns of ``daily_bars``; they are the raw fields of :class:`engine.market.Market`."""
@@ -164,6 +186,24 @@ def check_unique(file: str, names: tuple[str, ...], values: Mapping[str, np.ndar
         seen.add(row)
 
 
+def check_spans(file: str, names: tuple[str, str], symbols: np.ndarray, values: Mapping[str, np.ndarray]) -> None:
+    """Check that no span of a small table ends before it starts.
+
+    Raises
+    ------
+    DataError
+        At the first such row.
+    """
+    start, end = names
+    bad = values[end] < values[start]
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(
+            f"{file}: the {end} {values[end][row]} of {symbols[row]} lies before its {start} {values[start][row]}; "
+            "mend the row"
+        )
+
+
 def check_order(file: str, rank: np.ndarray, days: np.ndarray, locate: Locate) -> None:
     """Check that the bars are sorted by symbol and date and that each row is there once.
 
@@ -201,13 +241,14 @@ def check_bars(file: str, values: Mapping[str, np.ndarray], locate: Locate) -> N
 
     Prices and factors are finite and above zero, the high is the highest and the low the lowest price
     of the day, volume and amount are there and not negative, turnover and share counts are not negative
-    where they are given.
+    where they are given, a price limit that is given is above zero (the lower one may be zero: none) and the
+    upper one is not below the lower one.
 
     Parameters
     ----------
     file : str
     values : mapping of str to ndarray, shape (R,)
-        Some or all of :data:`BAR_NUMBERS`; what is absent is not checked.
+        Some or all of :data:`BAR_NUMBERS` and :data:`BAR_OPTIONAL`; what is absent is not checked.
     locate : callable
 
     Raises
@@ -255,3 +296,16 @@ def check_bars(file: str, values: Mapping[str, np.ndarray], locate: Locate) -> N
             bad = values[name] < 0 if name in _MAY_BE_EMPTY else ~(values[name] >= 0)
             if bad.any():
                 fail(bad, name, value(name), "it must be zero or more: mend the row or leave it out")
+    for name, lowest in (("limit_up", 0.005), ("limit_down", 0.0)):
+        if name in values:
+            bad = values[name] < lowest
+            if bad.any():
+                fail(bad, name, value(name), "it must be a price in yuan, or empty where it is not known")
+    if "limit_up" in values and "limit_down" in values:
+        bad = values["limit_up"] < values["limit_down"]
+        if bad.any():
+
+            def crossed(row: int) -> str:
+                return f"is {values['limit_up'][row]:g}, below the limit_down of {values['limit_down'][row]:g}"
+
+            fail(bad, "limit_up", crossed, "mend the row or leave both limits empty")

@@ -38,10 +38,14 @@ _SOURCES = (
     "engine/rules.py",
     "engine/corporate.py",
     "engine/tables/price_limits.csv",
+    "engine/successors.py",
+    "engine/tables/successors.csv",
     "feeds/benchmark.py",
+    "feeds/ex_rights.py",
     "feeds/file_feed.py",
     "feeds/panel.py",
     "feeds/schema.py",
+    "feeds/states.py",
     "feeds/store.py",
     "feeds/universe.py",
 )
@@ -135,7 +139,7 @@ def open_market(
     if benchmark_kind not in KINDS:
         raise ConfigError(f"unknown benchmark_kind '{benchmark_kind}'; {nearest(benchmark_kind, KINDS)}")
     extra = parse_symbols(extra_symbols)
-    feed = FileFeed(_folder_of(data, place))
+    feed = FileFeed(data_folder(data, place))
     calendar = feed.calendar()
     first, last, base = _span(feed, calendar, _day(start, "start"), _day(end, "end"), lookback)
     request = Request(
@@ -281,8 +285,21 @@ def _write_folder(folder: Path, write: Callable[[Path], None]) -> None:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _folder_of(data: str, place: Path) -> Path:
-    """The data folder; a synthetic market is written into the cache on its first use."""
+def data_folder(data: str, cache: Path | None = None) -> Path:
+    """The folder that ``data`` stands for; a synthetic market is written into the cache on its first use.
+
+    Parameters
+    ----------
+    data : str
+        As for :func:`open_market`.
+    cache : Path, optional
+        See :func:`cache_folder`.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If there is no such folder or market.
+    """
     from feeds.synthetic_feed import SCHEME, is_spec, parse_spec, write_synthetic
 
     if not is_spec(data):
@@ -294,6 +311,7 @@ def _folder_of(data: str, place: Path) -> Path:
     total = hashlib.sha256(config.spec.encode())
     for source in sorted(Path(__file__).parent.glob("synthetic_*.py")):
         total.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    place = cache_folder(cache)
     folder = place / f"synthetic-{total.hexdigest()[:24]}"
     if not folder.is_dir():
         try:

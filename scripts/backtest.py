@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,10 +70,16 @@ def main(
     slippage: Annotated[
         Text, typer.Option(help="none, yuan:0.01, bps:5, ticks:1, volume-share:cap=0.1,impact=0.1. Default: none.")
     ] = None,
-    fees: Annotated[Text, typer.Option(help="a-share (default), percentage:0.001, or zero.")] = None,
+    fees: Annotated[
+        Text, typer.Option(help="a-share (default), retail-2024, fund, paper-2, percentage:0.001, or zero.")
+    ] = None,
     fee: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Parameter of the fees: commission=0.00015, minimum=5. Repeatable."),
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Parameter of the fees: commission=0.00015, minimum=0, stamp_duty_minimum=1, table=my_fees.csv. "
+            "Repeatable.",
+        ),
     ] = None,
     rule: Annotated[
         list[str] | None,
@@ -137,6 +144,7 @@ def _show(run: Run, sheet: Path | None, output: _cli.Output) -> None:
     print()
     output.table(run.headline())
     print()
+    _show_fee_rows(run.result.get("rules") or (), output)
     for text in run.result.get("warnings") or ():
         print(f"warning: {text}")
     for text in run.result.get("notes") or ():
@@ -144,6 +152,26 @@ def _show(run: Run, sheet: Path | None, output: _cli.Output) -> None:
     print(f"Run folder: {run.folder}")
     if sheet is not None:
         print(f"Tearsheet: {sheet}")
+
+
+def _show_fee_rows(rows: Sequence[Mapping[str, Any]], output: _cli.Output) -> None:
+    """The dated fee rows that charged the run's fills."""
+    if not rows:
+        return
+    print("Fee rows used (sources in result.json and the tearsheet)")
+    shown = []
+    for row in rows:
+        places = f"{row['kind'].replace('_', ' ')} {row['exchange'] or 'all exchanges'} {row['side']}".rstrip()
+        rate = "handling and regulatory fees" if row["base"] == "fees" else f"{100 * float(row['rate']):.6g} %"
+        base = {"value": "of value", "fees": ""}.get(row["base"], "of face value")
+        least = f" at least {row['minimum']} yuan" if row["minimum"] else ""
+        span = f"{row['from']} to {row['to'] or 'today'}" if row["from"] else f"until {row['to']}"
+        span = span if row["from"] or row["to"] else "on every date"
+        charged = f"{row['charged']:,.2f} yuan on {row['fills']:,} fill{'s' * (row['fills'] != 1)}"
+        sure = f", confidence {row['confidence']}" if row["confidence"] else ""
+        shown.append((f"  {places}", f"{rate} {base}".rstrip() + f"{least}, {span}: {charged}{sure}"))
+    output.table(shown)
+    print()
 
 
 if __name__ == "__main__":

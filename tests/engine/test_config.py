@@ -370,6 +370,8 @@ def test_a_completed_configuration_writes_out_every_parameter() -> None:
     assert config.signal.params == {"window": 20}
     assert config.fees.params == {
         "commission": 0.0001, "minimum": 5.0, "on_top": False, "stamp_duty": True, "transfer_fee": True,
+        "handling_fee": True, "regulatory_fee": True, "stamp_duty_minimum": 0.0, "transfer_fee_minimum": 0.0,
+        "handling_fee_minimum": 0.0, "regulatory_fee_minimum": 0.0, "table": "",
     }  # fmt: skip
     assert config.completed() == config
     assert RunConfig(fees={"minimum": 5.0, "commission": 0.0001}).completed().to_toml() == config.to_toml()

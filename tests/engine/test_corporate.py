@@ -10,6 +10,7 @@ from small_market import NAN, market_of, play
 
 from engine.corporate import Event, effects, is_plain
 from engine.fees import FeeSchedule, ZeroFees
+from engine.rules import Rules
 
 A = "600000.SH"
 
@@ -33,12 +34,22 @@ def held_over(
 
 
 def test_cash_dividend_is_paid_on_the_ex_date_and_kept_in_the_open_trade() -> None:
-    done = held_over([10.0, 10.0, 9.5, 9.5, 9.5], events(2, 10.0, 9.5, 1.0, 0.5), [10.0, 10.0, 9.5, 9.5, 9.5])
+    cash, rules = events(2, 10.0, 9.5, 1.0, 0.5), Rules(holder="none")
+    done = held_over([10.0, 10.0, 9.5, 9.5, 9.5], cash, [10.0, 10.0, 9.5, 9.5, 9.5], rules=rules)
     booked = done.broker.ledger.corporate_frame()
-    assert booked[["kind", "shares", "cash"]].values.tolist() == [["DIVIDEND", 0, 50.0]]
+    assert booked[["kind", "shares", "cash", "tax"]].values.tolist() == [["DIVIDEND", 0, 50.0, 0.0]]
     assert str(booked["date"][0].date()) == "2019-03-06"
     assert done.broker.getcash() == 100_000.0
     assert [(trade.pnl, trade.pnlcomm) for trade in done.strategy.closed] == [(0.0, 0.0)]
+
+
+def test_an_individual_who_sells_within_a_month_pays_a_fifth_of_the_dividend_on_the_sale() -> None:
+    cash = events(2, 10.0, 9.5, 1.0, 0.5)
+    done = held_over([10.0, 10.0, 9.5, 9.5, 9.5], cash, [10.0, 10.0, 9.5, 9.5, 9.5])
+    booked = done.broker.ledger.corporate_frame()
+    assert booked[["kind", "cash", "tax"]].values.tolist() == [["DIVIDEND", 50.0, 0.0], ["DIVIDEND_TAX", 0.0, 10.0]]
+    assert done.broker.getcash() == 99_990.0
+    assert [trade.pnlcomm for trade in done.strategy.closed] == [-10.0]
 
 
 def test_bonus_of_three_for_ten_then_close_gives_one_closed_trade_whose_pnlcomm_is_the_change_of_cash() -> None:

@@ -138,14 +138,6 @@ def test_amounts_are_rounded_half_up_and_exact() -> None:
         assert fees.charge("SH", False, value, 100) == (*exact, 0)
 
 
-def test_the_cost_of_a_buy_is_the_sum_of_its_charges() -> None:
-    fees = FeeSchedule(on_top=True).on(np.datetime64("2006-01-04"))
-    assert fees.buy_cost("SH", VALUE, SHARES) == 2500 + 10_000 + 1000 + 1100 + 400
-    assert fees.buy_cost("SH", VALUE, SHARES, VALUE, 2500) == sum(
-        fees.charge("SH", True, VALUE, SHARES, VALUE, 2500)
-    )
-
-
 def test_components_can_be_switched_off() -> None:
     day = np.datetime64("2020-01-06")
     assert FeeSchedule(stamp_duty=False).on(day).charge("SH", False, VALUE, SHARES) == (2500, 0, 200, 0)
@@ -163,20 +155,6 @@ def test_the_charges_of_a_day_are_made_once_per_set_of_rows() -> None:
 def test_a_day_before_every_row_has_the_rows_that_are_open_at_the_start() -> None:
     fees = FeeSchedule(on_top=True).on(np.datetime64("1990-01-02"))
     assert fees.charge("SH", False, VALUE, SHARES) == (2500, 0, 1000, 1100)
-
-
-def test_the_rows_a_run_used_are_listed_and_doubtful_ones_flagged() -> None:
-    rows = FeeSchedule().rows_used(np.datetime64("2014-01-02"), np.datetime64("2016-12-30"))
-    found = {(row["kind"], row["exchange"], row["side"], row["from"]): row["flagged"] for row in rows}
-    assert found == {
-        ("stamp_duty", "", "buy", "2008-09-19"): False,
-        ("stamp_duty", "", "sell", "2008-09-19"): False,
-        ("transfer_fee", "SH", "", "2012-09-01"): True,
-        ("transfer_fee", "SH SZ", "", "2015-08-01"): False,
-    }
-    on_top = FeeSchedule(on_top=True).rows_used(np.datetime64("2014-01-02"), np.datetime64("2014-01-02"))
-    assert {row["kind"] for row in on_top} >= {"handling_fee", "regulatory_fee"}
-    assert all(row["source"] and row["line"] > 1 for row in rows + on_top)
 
 
 @pytest.mark.parametrize(
@@ -209,8 +187,6 @@ def test_an_unknown_exchange_is_refused() -> None:
 def test_percentage_fees_are_unrounded_and_have_no_other_part() -> None:
     fees = PercentageFees(commission=0.0003).on(np.datetime64("2020-01-06"))
     assert fees.charge("SH", False, 12_345, 100) == (12_345 * 0.0003, 0, 0, 0)
-    assert fees.buy_cost("SH", 12_345, 100) == 12_345 * 0.0003
-    assert fees.rows_used(np.datetime64("2020-01-06"), np.datetime64("2020-01-06")) == []
     with pytest.raises(ConfigError, match="'commission' is 0.1"):
         PercentageFees(commission=0.1)
 
@@ -218,7 +194,6 @@ def test_percentage_fees_are_unrounded_and_have_no_other_part() -> None:
 def test_zero_fees_charge_nothing() -> None:
     fees = ZeroFees().on(np.datetime64("2020-01-06"))
     assert fees.charge("SH", False, VALUE, SHARES) == (0, 0, 0, 0)
-    assert fees.buy_cost("SH", VALUE, SHARES) == 0
 
 
 def test_each_model_describes_itself() -> None:

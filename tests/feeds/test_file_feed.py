@@ -192,3 +192,51 @@ def test_a_well_known_close_of_the_real_data_is_read(real_data: Path) -> None:
     target = BarTarget(["000001.SZ", "600519.SH"], ["close", "volume"])
     feed.read_bars(calendar, t - 5, t, [target])
     assert target.arrays["close"][-1, 1] == 1998.00
+
+
+def test_a_feeds_own_price_limits_are_read_from_the_years_that_have_them(write: Write, tables: Tables) -> None:
+    folder = write(tables)
+    file = folder / "daily_bars" / "2020.parquet"
+    bars = pd.read_parquet(file)
+    bars["limit_up"] = np.where(bars["symbol"] == "600000.SH", 5.25, np.nan)
+    bars.to_parquet(file, index=False)
+    feed = FileFeed(folder)
+    calendar = feed.calendar()
+    target = BarTarget(["000001.SZ", "600000.SH"], ["close", "limit_up", "limit_down"])
+    feed.read_bars(calendar, 0, len(calendar) - 1, [target])
+    assert sorted(target.arrays) == ["close", "limit_up"]  # no file has limit_down
+    limits = target.arrays["limit_up"]
+    assert np.isnan(limits[:12]).all() and np.isnan(limits[:, 0]).all()
+    assert limits[12:, 1].tolist() == [5.25] * 11
+
+
+def test_a_limit_column_without_a_single_value_is_as_good_as_none(write: Write, tables: Tables) -> None:
+    tables["daily_bars"]["limit_up"] = None
+    feed = FileFeed(write(tables))
+    calendar = feed.calendar()
+    target = BarTarget(["000001.SZ"], ["close", "limit_up"])
+    feed.read_bars(calendar, 0, len(calendar) - 1, [target])
+    assert np.isnan(target.arrays["limit_up"]).all()
+
+
+def test_a_limit_column_of_text_is_refused(write: Write, tables: Tables) -> None:
+    tables["daily_bars"]["limit_up"] = "11.00"
+    feed = FileFeed(write(tables))
+    calendar = feed.calendar()
+    target = BarTarget(["000001.SZ"], ["close", "limit_up"])
+    with pytest.raises(DataError, match="daily_bars/2019.parquet: column 'limit_up' holds .* expected a number"):
+        feed.read_bars(calendar, 0, len(calendar) - 1, [target])
+
+
+def test_a_suspension_that_ends_before_it_starts_is_refused(write: Write, tables: Tables) -> None:
+    tables["suspensions"] = pd.DataFrame(
+        {
+            "symbol": ["000001.SZ", "600000.SH"],
+            "start": pd.to_datetime(["2019-12-17", "2020-01-08"]),
+            "end": pd.to_datetime([None, "2020-01-06"]),
+        }
+    )
+    with pytest.raises(
+        DataError, match="suspensions.parquet: the end 2020-01-06 of 600000.SH lies before its start 2020-01-08"
+    ):
+        FileFeed(write(tables)).read("suspensions")

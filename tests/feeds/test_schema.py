@@ -50,6 +50,30 @@ def test_a_bad_number_is_named_with_its_row(column: str, value: float, says: str
     assert says in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("up", "down", "says"),
+    [
+        (-1.0, 9.0, "column 'limit_up' of 600001.SH on 2020-01-02 is -1; it must be a price in yuan, or empty"),
+        (0.0, 9.0, "column 'limit_up' of 600001.SH on 2020-01-02 is 0;"),
+        (11.0, -0.5, "column 'limit_down' of 600001.SH on 2020-01-02 is -0.5;"),
+        (9.0, 11.0, "column 'limit_up' of 600001.SH on 2020-01-02 is 9, below the limit_down of 11; mend the row"),
+    ],
+)
+def test_a_price_limit_that_cannot_be_is_named_with_its_row(up: float, down: float, says: str) -> None:
+    values = good() | {"limit_up": np.array([11.0, up, 11.0]), "limit_down": np.array([9.0, down, 9.0])}
+    with pytest.raises(DataError) as caught:
+        schema.check_bars("daily_bars/2020.parquet", values, locate)
+    assert str(caught.value).startswith(f"daily_bars/2020.parquet: {says}")
+
+
+def test_price_limits_may_be_empty_and_no_limit_may_be_written_as_zero_and_infinity() -> None:
+    values = good() | {
+        "limit_up": np.array([np.nan, np.inf, 11.0]),
+        "limit_down": np.array([9.0, 0.0, np.nan]),
+    }
+    schema.check_bars("f", values, locate)
+
+
 def test_a_high_below_the_low_is_refused_where_only_these_two_are_read() -> None:
     with pytest.raises(DataError, match="column 'high' .* is 9, below the low of 10"):
         schema.check_bars("f", {"high": np.array([9.0]), "low": np.array([10.0])}, locate)

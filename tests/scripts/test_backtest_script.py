@@ -138,6 +138,35 @@ def test_a_run_prints_its_fees_its_table_and_its_paths(first: tuple[Path, Done])
     assert done.err == ""
 
 
+def test_a_run_prints_the_fee_rows_that_charged_it(first: tuple[Path, Done]) -> None:
+    folder, done = first
+    (run,) = (folder / "runs").iterdir()
+    totals = json.loads((run / "result.json").read_text())["fees"]
+    block = done.out.split("Fee rows used (sources in result.json and the tearsheet)\n")[1].split("\n\n")[0]
+    shown = table(block.replace("\n  ", "\n").removeprefix("  "))
+    assert list(shown) == [
+        "stamp duty all exchanges buy", "stamp duty all exchanges sell", "transfer fee SH SZ",
+        "commission cap all exchanges", "commission floor all exchanges",
+    ]  # fmt: skip
+    sales = shown["stamp duty all exchanges sell"]
+    assert sales.startswith(f"0.1 % of value, 2008-09-19 to 2023-08-27: {totals['stamp_duty']:,.2f} yuan on ")
+    assert sales.endswith(" fills, confidence H")
+    assert "0.3 % of value at least 5 yuan, 2002-05-01 to today" in shown["commission cap all exchanges"]
+
+
+def test_a_preset_with_overrides_of_the_users_own_broker(inside: Callable[..., Done]) -> None:
+    own = ("--fee", "commission=0.00015", "--fee", "minimum=0", "--fee", "stamp_duty_minimum=2")
+    done = inside(*SMALL, "--no-tearsheet", "--fees", "paper-2", *own)
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[0] == (
+        "Fees: commission 0.015 %, at least 0 yuan per order, stamp duty 0.1 % of sales, at least 2 yuan per order; "
+        "no slippage"
+    )
+    (row,) = [line.split() for line in done.out.splitlines() if line.startswith("  stamp duty")]
+    words = "stamp duty all exchanges sell 0.1 % of value at least 2 yuan, on every date:"
+    assert " ".join(row).startswith(words)
+
+
 def test_the_run_folder_holds_every_file_and_the_tearsheet(first: tuple[Path, Done]) -> None:
     from engine.run_folder import FILES
 
@@ -292,6 +321,9 @@ BAD: list[tuple[tuple[object, ...], str]] = [
     (("--strategy", "equal-weight", "--hold", "3"), "strategy 'equal-weight' has no parameter 'hold'"),
     (("--fee", "commision=0"), "fees 'a-share' has no parameter 'commision'; did you mean 'commission'?"),
     (("--fee", "commission=3"), "fee option 'commission' is 3"),
+    (("--fee", "stamp_duty=0.05"), "fee option 'stamp_duty' is 0.05, that is 5 % of the traded value"),
+    (("--fees", "retail"), "unknown fees 'retail'; did you mean 'retail-2024'?"),
+    (("--fee", "table=nowhere.csv"), "the rule table 'nowhere.csv' cannot be read: No such file or directory"),
     (("--rule", "lots=perhaps"), "rule 'lots' is 'perhaps'; write true or false"),
     (("--slippage", "bsp:5"), "unknown slippage 'bsp'; did you mean 'bps'?"),
     (("--risk-free", "2"), "option 'risk_free' is 2, that is 200 % a year; it is a fraction, write 0.02 for 2 %"),
