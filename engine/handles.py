@@ -15,7 +15,8 @@ import backtrader as bt
 import numpy as np
 from backtrader.utils.date import date2num, num2date
 
-from engine.errors import DataError, LookAheadError
+from engine.errors import ConfigError, DataError, LookAheadError
+from engine.handle_lines import DateLine, Line, TradedLine, VolumeLine, ZeroLine
 
 if TYPE_CHECKING:
     from engine.market import Market
@@ -41,6 +42,12 @@ class _BulkFeed(bt.feed.DataBase):  # type: ignore[misc]
         market, first, last = self.p.market, self.p.first, self.p.last
         self._values = {"datetime": market.day_numbers[first : last + 1]} | self._columns()
         self._row, self._bulk = -1, None
+
+    def reset(self) -> None:
+        """Begin anew, with room for all bars: Cerebro never takes back the ``exactbars`` of the run before."""
+        for line in self.lines:
+            line.mode = line.UnBounded
+        super().reset()
 
     def preload(self) -> None:
         """Fill all lines at once; bar by bar where filters or date bounds want to see each bar."""
@@ -95,6 +102,8 @@ class Clock(_BulkFeed):
 
     def start(self) -> None:
         self.closed = -1
+        for name in ("open", "high", "low", "close"):
+            getattr(self.lines, name).of_clock = True
         super().start()
 
     def _columns(self) -> dict[str, np.ndarray]:
@@ -118,7 +127,9 @@ class Clock(_BulkFeed):
         """
         position = len(self)
         if not position:
-            raise LookAheadError("no bar has come yet: prices can be read from the first next() on")
+            raise LookAheadError(
+                "no bar has come yet: prices can be read from the first next() on (an indicator needs market.bar_feed)"
+            )
         return self.p.first + position - 1  # type: ignore[no-any-return]
 
     @property
@@ -126,56 +137,6 @@ class Clock(_BulkFeed):
         """Last session whose close is known: t, or the one before while the open is being awaited."""
         t = self.t
         return t if self.closed >= t else t - 1
-
-
-class _Line:
-    """One price line of a stock: ``[0]`` is the current session, ``[-k]`` k sessions back."""
-
-    __slots__ = ("_at_open", "_i", "_market", "_values")
-
-    def __init__(self, market: Market, values: np.ndarray, i: int, at_open: bool = False) -> None:
-        self._market, self._values, self._i, self._at_open = market, values, i, at_open
-
-    def __getitem__(self, ago: int) -> float:
-        clock = self._market.running
-        t = clock.t
-        row = t + ago
-        if ago > 0 or (row > clock.known and not self._at_open):
-            raise LookAheadError(
-                f"{self._market.symbols[self._i]}: the session {ago} from {self._market.sessions[t]} is not known yet; "
-                "[0] is the current session (before its close only open[0] can be read), [-1] the one before"
-            )
-        if row < 0:
-            raise IndexError(f"{self._market.symbols[self._i]}: {-ago} sessions back lies before the market's first")
-        return float(self._values[row, self._i])
-
-    def __call__(self, ago: int = 0) -> float:
-        return self[ago]
-
-
-class _DateLine:
-    """The handle's ``datetime`` line: the clock's own dates."""
-
-    __slots__ = ("_market",)
-
-    def __init__(self, market: Market) -> None:
-        self._market = market
-
-    def __getitem__(self, ago: int) -> float:
-        if ago > 0:
-            raise LookAheadError(f"the date {ago} sessions ahead is not known yet")
-        row = self._market.running.t + ago
-        if row < 0:
-            raise IndexError(f"{-ago} sessions back lies before the market's first")
-        return float(self._market.day_numbers[row])
-
-    def datetime(self, ago: int = 0, tz: Any = None, naive: bool = True) -> dt.datetime:
-        """Midnight of the session."""
-        return num2date(self[ago], tz, naive)  # type: ignore[no-any-return]
-
-    def date(self, ago: int = 0, tz: Any = None, naive: bool = True) -> dt.date:
-        """Date of the session."""
-        return self.datetime(ago, tz, naive).date()
 
 
 class _HandleParams:
@@ -206,12 +167,12 @@ class StockHandle:
 
     def __init__(self, market: Market, i: int) -> None:
         self._market, self._i, self._name = market, i, market.symbols[i]
-        self.datetime = _DateLine(market)
-        self.open = _Traded(market, market.open, i, at_open=True)
-        self.high = _Traded(market, market.high, i)
-        self.low = _Traded(market, market.low, i)
-        self.close = _Line(market, market.mark, i)
-        self.volume = _Volume(market, market.volume, i)
+        self.datetime = DateLine(market)
+        self.open = TradedLine(market, market.open, i, at_open=True)
+        self.high = TradedLine(market, market.high, i)
+        self.low = TradedLine(market, market.low, i)
+        self.close = Line(market, market.mark, i)
+        self.volume = VolumeLine(market, market.volume, i)
 
     def __len__(self) -> int:
         return len(self._market.running)
@@ -231,10 +192,34 @@ class StockHandle:
             f"market.bar_feed('{self._name}')"
         )
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)  # as asked by pickle, before there is a name to tell of
+        raise AttributeError(
+            f"{self._name} is a handle and has no '{name}': it has open, high, low, close, volume and datetime; "
+            f"for more use market.bar_feed('{self._name}')"
+        )
+
     @property
     def symbol(self) -> str:
         """The symbol, as ``600519.SH``."""
         return self._name
+
+    @property
+    def lines(self) -> StockHandle:
+        """The handle itself: ``handle.lines.close`` is ``handle.close``."""
+        return self
+
+    l = lines  # noqa: E741  Backtrader's own short name
+
+    @property
+    def openinterest(self) -> Line:
+        """0 on every session: stocks have none."""
+        return ZeroLine(self._market, self._market.mark, self._i)
+
+    def buflen(self) -> int:
+        """Number of bars of the clock."""
+        return self._market.running.buflen()  # type: ignore[no-any-return]
 
     @property
     def is_trading(self) -> bool:
@@ -248,28 +233,6 @@ class StockHandle:
     def num2date(self, number: float | None = None, tz: Any = None, naive: bool = True) -> dt.datetime:
         """The date of one of Backtrader's float dates (default: the current session)."""
         return num2date(self.datetime[0] if number is None else number, tz, naive)  # type: ignore[no-any-return]
-
-
-class _Traded(_Line):
-    """An intraday price; the last close on a session without trading."""
-
-    __slots__ = ()
-
-    def __getitem__(self, ago: int) -> float:
-        value = super().__getitem__(ago)
-        if value == value:
-            return value
-        return float(self._market.mark[self._market.running.t + ago, self._i])
-
-
-class _Volume(_Line):
-    """Shares traded; 0 on a session without trading."""
-
-    __slots__ = ()
-
-    def __getitem__(self, ago: int) -> float:
-        value = super().__getitem__(ago)
-        return value if value == value else 0.0
 
 
 class BarFeed(_BulkFeed):
@@ -296,23 +259,46 @@ class BarFeed(_BulkFeed):
         return columns
 
 
-def _refuse_handles() -> None:
-    """Let an indicator that is given a handle fail at once.
+def _refuse_what_is_no_feed() -> None:
+    """Let an indicator that is given a handle or the clock fail at once.
 
-    Backtrader takes an argument that is no line for a constant, which an indicator would repeat for ever.
+    Backtrader takes an argument that is no line for a constant, which an indicator would repeat for ever; on
+    the clock, the feed that an indicator takes when it is given none, it would be NaN for ever.
     """
+    from backtrader.linebuffer import MetaLineActions
     from backtrader.lineiterator import MetaLineIterator
 
-    make = MetaLineIterator.donew
+    make, prepare = MetaLineIterator.donew, MetaLineActions.dopreinit
+
+    def refuse(given: Any, what: str) -> None:
+        if isinstance(given, StockHandle | Line):
+            name = given._market.symbols[given._i]
+            raise TypeError(f"{what} needs market.bar_feed('{name}'): a stock's handle is no feed")
+        if isinstance(given, Clock) or getattr(given, "of_clock", False):
+            raise ConfigError(
+                f"{what} on the clock would be NaN for ever, as it has no prices: add market.bar_feed('600519.SH') to "
+                "Cerebro and name it, as in bt.indicators.SMA(self.data1.close)"
+            )
 
     def donew(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        is_indicator = issubclass(cls, bt.Indicator)
         for given in args:
-            if isinstance(given, StockHandle | _Line):
-                name = given._market.symbols[given._i]
-                raise TypeError(f"an indicator needs market.bar_feed('{name}'): a stock's handle is no feed")
-        return make(cls, *args, **kwargs)
+            if is_indicator or isinstance(given, StockHandle | Line):
+                if isinstance(given, Clock) and not cls.__module__.startswith("backtrader."):
+                    continue  # an indicator of the user's own may read the clock's dates
+                refuse(given, "an indicator")
+        made = make(cls, *args, **kwargs)
+        if is_indicator and cls.__module__.startswith("backtrader."):
+            for data in made[0].datas:
+                refuse(data, "an indicator")
+        return made
 
-    MetaLineIterator.donew = donew
+    def dopreinit(cls: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:
+        for given in args:
+            refuse(given, "an operation on prices")
+        return prepare(cls, obj, *args, **kwargs)
+
+    MetaLineIterator.donew, MetaLineActions.dopreinit = donew, dopreinit
 
 
-_refuse_handles()
+_refuse_what_is_no_feed()

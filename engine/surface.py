@@ -16,8 +16,9 @@ from backtrader.broker import BrokerBase
 from backtrader.lineiterator import LineIterator
 from backtrader.metabase import ItemCollection
 
+from engine import guards  # noqa: F401  refuses what would be silently wrong
 from engine.analyzers import SEEING
-from engine.errors import ConfigError, DataError, RuleError
+from engine.errors import ConfigError, DataError, RuleError, nearest
 from engine.handles import BarFeed, Clock, StockHandle
 
 if TYPE_CHECKING:
@@ -32,12 +33,24 @@ _INSTEAD = {
     "set_shortcash": "shares cannot be sold short here, so there is no cash of short sales",
     "set_int2pnl": "there is no short selling and no interest on it; cash earns the broker's cash_rate",
     "set_eosbar": "all bars are daily: each ends its session",
+    "seteosbar": "all bars are daily: each ends its session",
     "add_order_history": "place the orders from a strategy, or the holdings with broker.target_weights",
     "set_fund_history": "set the cash with setcash and pay in or out with add_cash",
     "setcommission": "use AShareBroker(fees=FeeSchedule(commission=0.00025))",
     "addcommissioninfo": "use AShareBroker(fees=FeeSchedule(commission=0.00025))",
-}
+} | dict.fromkeys(
+    ("submit", "transmit", "submit_accept", "check_submitted", "notify"),
+    "orders come from a strategy's buy, sell and close, or as a basket from broker.target_weights",
+)
 """What our broker takes instead of a setter of Backtrader's own."""
+
+
+_OPTIONS = {name: f"set_{name}" for name in ("filler", "coc", "checksubmit", "shortcash", "int2pnl", "eosbar")} | {
+    "slip_perc": "set_slippage_perc",
+    "slip_fixed": "set_slippage_fixed",
+    "commission": "setcommission",
+}
+"""Options of Backtrader's own broker, and the setter whose refusal says what to use instead."""
 
 
 class Surface(BrokerBase):  # type: ignore[misc]
@@ -50,6 +63,15 @@ class Surface(BrokerBase):  # type: ignore[misc]
     _fund_start = 100.0
     _fund_shares = 1.0
 
+    def __init__(self, **unknown: Any) -> None:
+        super().__init__()
+        if self.p.notdefault("commission"):  # an option that BrokerBase has
+            unknown["commission"] = self.p.commission
+        for name in unknown:
+            known = sorted(set(self.p._getkeys()) - {"commission"})
+            instead = _INSTEAD.get(_OPTIONS.get(name, ""), nearest(name, known))
+            raise ConfigError(f"AShareBroker has no option '{name}': {instead}")
+
     def start(self) -> None:
         """Begin a run on a fresh account."""
         super().start()
@@ -61,6 +83,10 @@ class Surface(BrokerBase):  # type: ignore[misc]
             raise ConfigError(
                 "orders of next_open() fill at that bar's open: leave broker_coo as it is, or order in next()"
             )
+        for data in cerebro.datas:
+            vars(data).pop("rewind", None)
+            if cerebro._exactbars > 0 and not data.resampling:
+                data.rewind = _refuse_other_dates  # resampled bars are put back on purpose
         names = cerebro.datasbyname
         if not isinstance(names, Names):
             names = cerebro.datasbyname = Names(names)
@@ -152,6 +178,7 @@ class Surface(BrokerBase):  # type: ignore[misc]
         for strategy in self.cerebro.runningstrats:
             if strategy._tradehistoryon:
                 raise ConfigError("trades keep no history here: use the analyzer engine.analyzers.Fills")
+            strategy._trades = _Refused("a strategy keeps no trades here: use the analyzer engine.analyzers.RoundTrips")
             for analyzer in [*strategy.analyzers, *strategy._slave_analyzers]:
                 _see(analyzer, strategy)
             for observer in strategy._lineiterators[LineIterator.ObsType]:
@@ -168,6 +195,13 @@ class _Analyzers(ItemCollection):  # type: ignore[misc]
 
     def __iter__(self) -> Any:
         return iter(self._items)
+
+
+def _refuse_other_dates(size: int = 1) -> NoReturn:
+    """Backtrader, keeping only the bars it needs, would lose one: dates and prices would be those of another day."""
+    raise ConfigError(
+        "the feeds of Cerebro have different dates, of which exactbars=1 loses bars: leave exactbars out, or use -1"
+    )
 
 
 def _refusal(name: str, instead: str) -> Any:

@@ -281,7 +281,8 @@ def test_a_handle_of_another_market_is_found_by_its_symbol() -> None:
 
 def test_position_of_the_clock_is_empty() -> None:
     done = play(
-        market_of({A: [10.0] * 2}), {0: lambda s: s.notes.append((s.position.size, s.broker.getvalue([s.data])))}
+        market_of({A: [10.0] * 2}),
+        {0: lambda s: s.notes.append((s.getposition(s.data).size, s.broker.getvalue([s.data])))},
     )
     assert done.strategy.notes == [(0, 0.0)]
 

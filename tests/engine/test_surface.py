@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import os
 import re
+import subprocess
+import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import backtrader as bt
+import pandas as pd
 import pytest
 from small_market import market_of
 
@@ -133,6 +138,10 @@ def test_the_table_names_all_of_backtraders_analyzers_observers_sizers_and_order
     assert setters <= named
 
 
+def test_the_broker_has_every_public_method_of_backtraders_own() -> None:
+    assert [name for name in vars(bt.brokers.BackBroker) if name[0] != "_" and not hasattr(AShareBroker, name)] == []
+
+
 def test_every_row_of_the_table_is_in_one_of_three_states() -> None:
     rows = [line.split(" | ") for line in TABLE.splitlines() if line.startswith("| ")][1:]
     assert len(rows) >= 25
@@ -168,6 +177,41 @@ def test_an_unknown_symbol_is_refused_with_the_nearest_one() -> None:
 def test_orders_without_a_stock_are_refused_when_the_first_feed_is_the_clock() -> None:
     with pytest.raises(RuleError, match="the clock cannot be traded: name a stock"):
         play({1: lambda s: s.buy(size=100)})
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda s: s.close(),
+        lambda s: s.close(s.data),
+        lambda s: s.close("clock"),
+        lambda s: s.order_target_size(target=0),
+        lambda s: s.order_target_value(target=0.0),
+        lambda s: s.order_target_percent(target=0.0),
+        lambda s: s.position,
+        lambda s: s.getposition(),
+        lambda s: s.positionbyname,
+        lambda s: s.getpositionbyname(),
+    ],
+)
+def test_what_would_be_of_the_clock_for_want_of_a_stock_is_refused(look: Act) -> None:
+    with pytest.raises(RuleError, match=r"the clock cannot be traded.*name a stock, as in self.close\(data=market"):
+        play({1: lambda s: s.buy(A, size=100), 3: look})
+
+
+def test_loops_over_all_feeds_find_the_clock_without_a_position() -> None:
+    done = play(
+        {1: lambda s: s.buy(A, size=100), 3: lambda s: [s.getposition(data).size for data in s.datas]}, feeds=(A, B)
+    )
+    assert done.told[-1] == [0, 100, 0]
+
+
+def test_without_our_broker_these_methods_are_backtraders_own() -> None:
+    market = the_market()
+    cerebro = bt.Cerebro(stdstats=False)
+    cerebro.adddata(market.clock())
+    cerebro.addstrategy(Told, script={2: lambda s: (s.close(), s.position.size, s.order_target_size(target=0))})
+    assert cerebro.run()[0].told == [(None, 0, None)]
 
 
 def test_cancel_takes_back_an_order() -> None:
@@ -527,6 +571,12 @@ def test_every_notice_of_a_strategy_arrives() -> None:
     assert done.fund[1] == (98_980.0, 100_000.0, 100.0, 1000.0)
 
 
+def test_the_trades_of_a_strategy_are_those_of_an_analyzer() -> None:
+    done = play({1: lambda s: s.buy(A, size=100), 2: lambda s: s.close(A)})
+    with pytest.raises(ConfigError, match="use the analyzer engine.analyzers.RoundTrips"):
+        done._trades[done.market[A]]
+
+
 def test_trade_history_is_refused() -> None:
     cerebro = prepare()
     with pytest.raises(ConfigError, match="trades keep no history here: use the analyzer engine.analyzers.Fills"):
@@ -595,6 +645,8 @@ def test_add_cash_outside_a_run_and_more_than_there_is_are_refused() -> None:
         ("set_shortcash", (False,), "cannot be sold short"),
         ("set_int2pnl", (True,), "cash_rate"),
         ("set_eosbar", (True,), "all bars are daily"),
+        ("seteosbar", (True,), "all bars are daily"),
+        ("submit", (None,), "from a strategy's buy, sell and close"),
         ("setcommission", (0.001,), r"fees=FeeSchedule\(commission"),
         ("addcommissioninfo", (bt.CommissionInfo(),), r"fees=FeeSchedule\(commission"),
         ("add_order_history", ([],), "from a strategy"),
@@ -604,6 +656,19 @@ def test_add_cash_outside_a_run_and_more_than_there_is_are_refused() -> None:
 def test_setters_of_backtraders_own_broker_are_refused_with_what_to_use(name: str, values: Any, instead: str) -> None:
     with pytest.raises(ConfigError, match=instead):
         getattr(prepare().broker, name)(*values)
+
+
+@pytest.mark.parametrize(
+    ("option", "instead"),
+    [
+        ("coc", "fill='same_close'"), ("slip_perc", "slippage=BasisPoints"), ("slip_fixed", "slippage=FixedSlippage"),
+        ("filler", "slippage=VolumeShare"), ("checksubmit", "check_submitted=True"), ("commission", "fees=FeeSchedule"),
+        ("shortcash", "cannot be sold short"), ("csh", "did you mean 'cash'"),
+    ],
+)  # fmt: skip
+def test_options_of_backtraders_own_broker_are_refused_with_what_to_use(option: str, instead: str) -> None:
+    with pytest.raises(ConfigError, match=f"AShareBroker has no option '{option}': .*{instead}"):
+        AShareBroker(market=the_market(), **{option: 0.5})
 
 
 def test_histories_given_to_cerebro_are_refused_when_it_runs() -> None:
@@ -640,25 +705,83 @@ def test_optstrategy_begins_every_run_with_a_fresh_account(processes: int) -> No
         assert positions[dt.date(2019, 3, 5)][1:] == [size * 10.2, 100_000 - size * 10.2]
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_optstrategy_can_be_run_again(processes: int) -> None:
+    cerebro = prepare(strategy=None, maxcpus=processes)
+    cerebro.optstrategy(Told, size=[100, 200])
+    assert [len(cerebro.run()) for _ in range(2)] == [2, 2]
+
+
 @pytest.mark.parametrize("feeds", [(), (A,)])
 def test_plot_draws_the_account_and_the_bar_feeds_without_a_screen(feeds: tuple[str, ...], tmp_path: Path) -> None:
-    import backtrader.plot  # noqa: F401  it asks for a screen, which the next line takes back
-    import matplotlib
     import matplotlib.pyplot as plt
 
-    matplotlib.use("Agg", force=True)
     cerebro = prepare(ROUND_TRIP, feeds=feeds, stdstats=True)
     cerebro.run()
-    figure = cerebro.plot()[0][0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        figure = cerebro.plot()[0][0]
     texts = " ".join(
         text.get_text()
         for axis in figure.axes
         for text in axis.texts + (axis.get_legend().get_texts() if axis.get_legend() else [])
     )
     assert "Broker" in texts and ("600000.SH" in texts) is bool(feeds) and "clock (" not in texts
+    assert texts.count("Broker") == 1  # not drawn over the figure of another run
     figure.savefig(tmp_path / "plot.png")
     plt.close("all")
     assert (tmp_path / "plot.png").stat().st_size > 5_000
+
+
+def test_plot_needs_no_more_than_a_process_without_a_screen() -> None:
+    """In a fresh process, as Backtrader asks for a screen when its plotting is first imported."""
+    code = (
+        "import test_surface as t; c = t.prepare(t.ROUND_TRIP, stdstats=True); c.run(); print(len(c.plot()[0][0].axes))"
+    )
+    here = Path(__file__).parent
+    paths = os.pathsep.join(map(str, (here.parents[1], here, here.parent / "support")))
+    hidden = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=hidden | {"PYTHONPATH": paths}
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "2"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "why"), [({"exactbars": 1}, "exactbars=1 keeps no bars to draw"), ({}, "there is nothing to draw")]
+)
+def test_plot_of_nothing_is_refused_and_names_the_tearsheet(options: dict[str, Any], why: str) -> None:
+    cerebro = prepare(ROUND_TRIP, **options)
+    cerebro.run()
+    with pytest.raises(ConfigError, match=f"{why}.*tearsheet"):
+        cerebro.plot()
+
+
+def test_plot_of_an_optimisation_is_refused_and_names_the_tearsheet() -> None:
+    cerebro = prepare(strategy=None, maxcpus=1)
+    cerebro.optstrategy(Told, size=[100, 200])
+    cerebro.run()
+    with pytest.raises(ConfigError, match="optstrategy keeps no runs to draw.*tearsheet"):
+        cerebro.plot()
+
+
+@pytest.mark.parametrize(
+    "days", [("2019-02-25", "2019-03-25"), ("2019-03-06", "2019-03-12"), ("2019-03-04", "2019-03-08")]
+)
+def test_exactbars_1_beside_a_feed_with_other_dates_is_refused(days: tuple[str, str]) -> None:
+    """Backtrader takes a bar back that it no longer has: the clock's date and position come apart."""
+    cerebro = prepare(ROUND_TRIP, exactbars=1)
+    frame = pd.DataFrame(dict.fromkeys(["open", "high", "low", "close", "volume"], 1.0), index=pd.date_range(*days))
+    cerebro.adddata(bt.feeds.PandasData(dataname=frame.drop(pd.Timestamp("2019-03-07"))))
+    with pytest.raises(ConfigError, match="the feeds of Cerebro have different dates, of which exactbars=1 loses bars"):
+        cerebro.run()
+
+
+def test_a_run_after_one_with_exactbars_sees_all_bars_again() -> None:
+    cerebro = prepare(ROUND_TRIP, feeds=(A,))
+    plain, short, again = (cerebro.run(exactbars=exactbars)[0] for exactbars in (0, 1, 0))
+    assert short.cash == plain.cash and again.cash == plain.cash and len(plain.cash) == 10
+    assert list(again.datas[1].close.get(size=10)) == CLOSES
 
 
 def test_bar_feeds_can_be_resampled_and_replayed_and_the_clock_cannot() -> None:

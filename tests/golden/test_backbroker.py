@@ -19,6 +19,8 @@ from backbroker import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.market import Market
+
 DATA = Path(os.environ.get("HUICE_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 
 
@@ -76,24 +78,38 @@ def test_strategies_drawn_at_random_give_the_same_account_and_notices(
         assert stream_differences(ours, theirs)[1] < 1e-9
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="real data are not here: set HUICE_DATA to their folder")
-@pytest.mark.parametrize("strategy", [RandomTrader, EveryKind])
-def test_twenty_real_stocks_give_the_same_account_and_notices(strategy: type, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def twenty_real_stocks(tmp_path_factory: pytest.TempPathFactory) -> Market:
+    """500 sessions of the first twenty members of the CSI 300 that traded on all of them."""
+    if not DATA.is_dir():
+        pytest.skip("real data are not here: set HUICE_DATA to their folder")
     from feeds.store import open_market
 
-    whole = open_market(str(DATA), universe="csi300", start="2018-01-02", end="2020-01-31", cache=tmp_path)
+    cache = tmp_path_factory.mktemp("cache")
+    whole = open_market(str(DATA), universe="csi300", start="2018-01-02", end="2020-01-31", cache=cache)
     first, last = whole.position_of("2018-01-02"), whole.position_of("2018-01-02") + 500
     steady = [symbol for i, symbol in enumerate(whole.symbols) if whole.traded[first:last, i].all()][:20]
     assert len(steady) == 20
-    from engine.market import Market
-
     at = [whole.index[symbol] for symbol in steady]
-    market = Market.build(
-        whole.sessions[first:last],
-        steady,
-        {name: getattr(whole, name)[first:last][:, at] for name in ("open", "high", "low", "close", "volume")},
+    fields = ("open", "high", "low", "close", "volume")
+    return Market.build(
+        whole.sessions[first:last], steady, {name: getattr(whole, name)[first:last][:, at] for name in fields}
     )
-    theirs, ours = on_backtrader(market, strategy, 1e6, 5), on_ours(market, strategy, 1e6, 5)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "through"),
+    [
+        (RandomTrader, "handles"), (RandomTrader, "feeds"), (EveryKind, "handles"), (EveryKind, "feeds"),
+        (Baskets, "handles"),
+    ],
+)  # fmt: skip
+def test_twenty_real_stocks_give_the_same_account_and_notices(
+    strategy: type, through: str, twenty_real_stocks: Market
+) -> None:
+    theirs = on_backtrader(twenty_real_stocks, strategy, 1e6, 5)
+    ours = on_ours(twenty_real_stocks, strategy, 1e6, 5, through)
     assert theirs.broker.getvalue() != 1e6
     assert largest_difference(ours, theirs) < 1e-9
-    assert stream_differences(ours, theirs)[1] < 1e-9
+    if strategy is not Baskets:
+        assert stream_differences(ours, theirs)[1] < 1e-9
