@@ -55,7 +55,7 @@ class Account:
     def __init__(self, market: Market, cash: float, rules: Rules) -> None:
         self.market, self.rules = market, rules
         self.exact = rules.exact_money
-        self._exchanges, self._mark = market.exchanges, market.mark
+        self._exchanges, self._mark, self._same_day = market.exchanges, market.mark, market.same_day
         self.cash: Any = self.fen(cash)
         self.value: Any = self.cash
         self.settled: Any = self.cash
@@ -237,7 +237,8 @@ class Account:
             size, new, pnl, booked = quantity, old + quantity, 0.0, value / 100.0
             cost = (old * self.costs[i] + quantity * price) / new if old else price
             self.cash -= value + charged
-            self._bought[i] = self._bought.get(i, 0) + quantity
+            if i not in self._same_day:
+                self._bought[i] = self._bought.get(i, 0) + quantity
             if self._taxed:
                 self._lot(i, self._day, quantity)
         else:

@@ -9,7 +9,7 @@ clock has no bar nothing is matched, marked or booked.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import backtrader as bt
@@ -22,6 +22,7 @@ from engine.fees import FeeSchedule
 from engine.handles import Clock
 from engine.order_book import OrderBook
 from engine.orders import Order, OrderNotice, valid_until
+from engine.positions import AShareComm, LivePosition, Positions
 from engine.rules import Rules
 from engine.slippage import NoSlippage
 from engine.surface import Surface
@@ -33,33 +34,6 @@ if TYPE_CHECKING:
 FILLS = ("next_open", "next_close", "same_close")
 """When a market order trades: the open or the close of the next session, or, for orders issued in
 ``next_open()``, i.e. before the session's close is known, that session's close."""
-
-
-class AShareComm(bt.CommInfoBase):  # type: ignore[misc]
-    """Backtrader's view of our fees; sizes are whole shares, fees live in :mod:`engine.fees`."""
-
-    params = (("stocklike", True), ("commtype", bt.CommInfoBase.COMM_PERC), ("percabs", True))
-
-    def getsize(self, price: float, cash: float) -> int:
-        """Whole shares that ``cash`` yuan buy; one lot of a stock without a price, so that its order is refused."""
-        return int(cash // price) if price > 0 else 100
-
-
-class _Positions(Mapping[Any, bt.Position]):
-    """``broker.positions``: what is held, by stock handle."""
-
-    def __init__(self, broker: AShareBroker) -> None:
-        self._broker = broker
-
-    def __getitem__(self, data: Any) -> bt.Position:
-        return self._broker.getposition(data)
-
-    def __iter__(self) -> Iterator[Any]:
-        market = self._broker.market
-        return (market.handle(i) for i in self._broker.held)
-
-    def __len__(self) -> int:
-        return len(self._broker.held)
 
 
 class AShareBroker(Surface):
@@ -199,14 +173,17 @@ class AShareBroker(Surface):
         """Position of a stock by its handle or bar feed (one and the same): ``size`` and average ``price``."""
         if data is self.market._clock:
             return bt.Position()
-        i = self._stock(data)
-        account = self.account
-        return bt.Position(account.holdings.get(i, 0), account.costs.get(i, 0.0))
+        return LivePosition(self.account, self._stock(data))
 
     @property
-    def positions(self) -> _Positions:
+    def positions(self) -> Positions:
         """What is held, as a mapping by stock handle."""
-        return _Positions(self)
+        return Positions(self)
+
+    def getcommissioninfo(self, data: Any) -> AShareComm:
+        """What Backtrader's sizers and users ask fees of, for one stock."""
+        comminfo: AShareComm = self.comminfo[None]
+        return comminfo if data is self.market._clock else comminfo.of(self, self._stock(data))
 
     def sellable(self, data: Any) -> int:
         """Shares that may be sold now (T+1: not those bought today)."""
@@ -296,7 +273,9 @@ class AShareBroker(Surface):
         if order is None:
             return False
         live = self.orders[order.ref - 1]
-        if not live.alive() or (self.rules.check_submitted and live in self.book.submitted):
+        if not live.alive() or live.status == Order.Created:
+            return False  # over, or not yet transmitted
+        if self.rules.check_submitted and live in self.book.submitted:
             return False  # Backtrader's own broker cannot cancel what it has not taken in
         self.book.remove(live)
         self.book.end(live, Order.Canceled, "cancelled")
@@ -311,7 +290,7 @@ class AShareBroker(Surface):
             Fractions of account value by symbol, none negative, sum at most 1. Cash goes to purchases in
             this order.
         owner : Strategy, optional
-            Who is notified; the first strategy of Cerebro by default.
+            Who is notified; needed where several strategies share the broker.
 
         Returns
         -------
@@ -322,10 +301,13 @@ class AShareBroker(Surface):
         Raises
         ------
         RuleError
-            If a weight is negative or not a number, or they sum above 1.
+            If a weight is negative or not a number, they sum above 1, or it is open whose basket it is.
         """
         market, rules = self.market, self.rules
-        owner = owner if owner is not None else self.cerebro.runningstrats[0]
+        if owner is None:
+            owner, *others = self.cerebro.runningstrats
+            if others:
+                raise RuleError(f"{1 + len(others)} strategies share this broker: target_weights(weights, owner=self)")
         for order in [order for order in self.book.open if order.basket and order.owner is owner]:
             self.cancel(order)
         stocks = [market.column(symbol) for symbol in weights.keys()]  # noqa: SIM118  (of a Series, too)
@@ -401,6 +383,10 @@ class AShareBroker(Surface):
             raise RuleError(f"{symbol}: an order of {size} shares on {self._today()}; give a number of shares")
         shares = int(size)  # sizers may ask for fractions; a share is whole
         kind = Order.Market if exectype is None else exectype
+        if kind not in range(len(Order.ExecTypes)):
+            raise RuleError(f"{symbol}: exectype {exectype!r} is not one of Backtrader's; write bt.Order.Limit or so")
+        if not isinstance(linked[0], Order | OrderNotice | None):
+            raise RuleError(f"{symbol}: oco is {linked[0]!r}; give the order that this one cancels and is cancelled by")
         if price is not None and kind == Order.Market and math.isnan(price):
             price = None  # order_target_value passes on the close of a stock that has none
         if price is not None and not price > 0:
@@ -415,6 +401,8 @@ class AShareBroker(Surface):
         if price is not None and self.account.exact:  # prices are quoted in fen
             price = (math.floor(price * 100 + 1e-6) if shares > 0 else math.ceil(price * 100 - 1e-6)) / 100
         order = self.book.place(owner, data, i, shares, moment, close)
+        if not shares and size > 0:
+            order.ordtype = Order.Buy
         order.exectype, order.price, order.pricelimit, order.valid, order.tradeid = kind, price, plimit, until, tradeid
         if until == 0.0:
             order.day, order.valid = True, moment.date
@@ -425,6 +413,9 @@ class AShareBroker(Surface):
             order.info[key] = note
         self.book.links.join(order, order.oco)
         self.book.submit(order, moment.t)
+        if not shares and order.alive():  # part of a share
+            self.book.remove(order)
+            self.book.reject(order, moment.t, 0, matching.LOT)
         return order
 
     # -- the session ----------------------------------------------------------------------------

@@ -150,6 +150,8 @@ class Market:
         self.calendar = np.asarray(calendar, dtype="datetime64[D]")
         self.info = dict(info)
         self.fingerprint = fingerprint
+        self.same_day = frozenset(self.column(symbol) for symbol in self.info.get("same_day", ()))
+        """Stocks that may be sold on the day of purchase (T+0)."""
         self.day_numbers = _day_numbers(self.sessions)
         self._freeze()
         self._clock: Clock | None = None
@@ -185,6 +187,7 @@ class Market:
         calendar: np.ndarray | None = None,
         info: Mapping[str, Any] | None = None,
         fingerprint: str = "",
+        same_day: Sequence[str] = (),
     ) -> Market:
         """Derive states and limits from a feed's raw arrays.
 
@@ -283,7 +286,7 @@ class Market:
             names=names or {},
             series=series or {},
             calendar=sessions if calendar is None else calendar,
-            info=info or {},
+            info={**(info or {}), **({"same_day": sorted(same_day)} if same_day else {})},
             fingerprint=fingerprint,
         )
 

@@ -200,7 +200,7 @@ class OrderBook(OrderEnds):
 
     def _try(self, order: Order, t: int, bars: matching.Bars, k: int, day_fees: Any) -> None:
         """Fill an order at this bar, or note why not."""
-        kind, limits, reason = order.exectype, self._limits, ""
+        kind, limits, reason, was_triggered = order.exectype, self._limits, "", order.triggered
         if self._limit_fills is not None:
             limits, reason = matching.limit_rule(self._limit_fills, bars, k, order.size > 0)
         if reason:
@@ -221,7 +221,7 @@ class OrderBook(OrderEnds):
             self._fill_buy(order, t, bars, k, price, day_fees)
         else:
             self._fill_sale(order, t, bars, k, price, day_fees)
-        if kind in _TRAILING and order.alive() and not order.triggered and bars.traded[k]:
+        if kind in _TRAILING and order.alive() and not was_triggered and bars.traded[k]:
             order.trailadjust(bars.close[k])
 
     def _day_fees(self, t: int) -> Any:

@@ -14,6 +14,8 @@ import backtrader as bt
 from backtrader.utils import AutoOrderedDict
 from backtrader.utils.date import date2num
 
+from engine.errors import RuleError
+
 _Base = bt.Order
 
 Fill = tuple[Any, ...]
@@ -406,7 +408,13 @@ class OrderNotice(_Answers):
 
 
 def valid_until(valid: Any, today: float) -> float | None:
-    """Backtrader's ``valid`` as a float date; 0.0 for a day order (the first session it can trade)."""
+    """Backtrader's ``valid`` as a float date; 0.0 for a day order (the first session it can trade).
+
+    Raises
+    ------
+    RuleError
+        If it is no date, time span or number.
+    """
     if valid is None:
         return None
     if isinstance(valid, dt.timedelta):
@@ -415,4 +423,6 @@ def valid_until(valid: Any, today: float) -> float | None:
         return date2num(valid)  # type: ignore[no-any-return]
     if isinstance(valid, dt.date):
         return date2num(dt.datetime.combine(valid, dt.time()))  # type: ignore[no-any-return]
+    if isinstance(valid, str) or not isinstance(valid, int | float):
+        raise RuleError(f"valid is {valid!r}; give a date, a datetime, a timedelta or a number of days")
     return 0.0 if not valid else today + float(valid)

@@ -7,6 +7,7 @@ answers with an empty result. The README's table "Backtrader's surface" has it r
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections import OrderedDict
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -184,6 +185,8 @@ class Surface(BrokerBase):  # type: ignore[misc]
             for observer in strategy._lineiterators[LineIterator.ObsType]:
                 _show(observer, strategy, feeds)
             strategy.analyzers.__class__ = _Analyzers
+            if _can_be_direct(strategy):
+                strategy._notify = functools.partial(_notify, strategy)
 
 
 class _Analyzers(ItemCollection):  # type: ignore[misc]
@@ -202,6 +205,29 @@ def _refuse_other_dates(size: int = 1) -> NoReturn:
     raise ConfigError(
         "the feeds of Cerebro have different dates, of which exactbars=1 loses bars: leave exactbars out, or use -1"
     )
+
+
+def _can_be_direct(strategy: Any) -> bool:
+    """Whether Backtrader's own ``_notify`` of this strategy does nothing but call its ``notify_*`` methods."""
+    own = type(strategy)._notify is not bt.Strategy._notify
+    return not (own or len(strategy.analyzers) or strategy._slave_analyzers or strategy.cerebro.p.quicknotify)
+
+
+def _notify(strategy: Any) -> None:
+    """What ``bt.Strategy._notify`` does for a strategy without analyzers.
+
+    Backtrader looks for them anew for each notification, which costs more than the notification. What is called,
+    with what and in which sequence is the same.
+    """
+    for order in strategy._orderspending:
+        strategy.notify_order(order)
+    for trade in strategy._tradespending:
+        strategy.notify_trade(trade)
+    kind, broker = type(strategy), strategy.broker
+    if kind.notify_cashvalue is not bt.Strategy.notify_cashvalue:
+        strategy.notify_cashvalue(broker.getcash(), broker.getvalue())
+    if kind.notify_fund is not bt.Strategy.notify_fund:
+        strategy.notify_fund(broker.getcash(), broker.getvalue(), broker.fundvalue, broker.fundshares)
 
 
 def _refusal(name: str, instead: str) -> Any:

@@ -22,7 +22,7 @@ class Trade:
 
     pnl = 0.0
     isclosed = historyon = False
-    justopened = isopen = long = True
+    justopened = isopen = True
     barclose = barlen = 0
     dtclose = 0.0
     status = _OPEN
@@ -41,7 +41,7 @@ class Trade:
     ) -> None:
         self.ref, self.owner, self.data, self.tradeid = ref, owner, data, tradeid
         self.size, self.price, self.commission, self.baropen, self.dtopen = size, price, commission, bar, dt
-        self.pnl, self.pnlcomm = 0.0, -commission
+        self.pnl, self.pnlcomm, self.long = 0.0, -commission, size > 0
         self.value = size * price
 
     @property

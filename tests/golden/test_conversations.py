@@ -226,3 +226,65 @@ def test_what_strategies_are_told_equals_what_backtraders_own_broker_tells_them(
     assert [row[:5] for row in ours.told] == [row[:5] for row in theirs.told]
     for mine, other in zip(ours.told, theirs.told, strict=True):
         assert mine[5:] == pytest.approx(other[5:], rel=1e-9, abs=1e-9), other
+
+def played(script: dict[int, Any], bars: list[list[float]]) -> list[list[tuple[Any, ...]]]:
+    """What one strategy is told on both brokers: bar, order, status, executed, trigger, limit."""
+    days = np.busday_offset("2019-03-04", np.arange(len(bars))).astype("datetime64[D]")
+    raw = {name: np.array([bar[k] for bar in bars])[:, None] for k, name in enumerate(("open", "high", "low", "close"))}
+    market = Market.build(days, ["600000.SH"], raw | {"volume": np.full((len(bars), 1), 1e6)}).fork()
+    streams = []
+    for ours in (False, True):
+        told: list[tuple[Any, ...]] = []
+
+        class Plays(bt.Strategy):
+            params = (("told", told),)
+            first = 0
+
+            def notify_order(self, order: Any) -> None:
+                self.first = self.first or order.ref
+                done, made = order.executed, order.created
+                self.p.told.append(
+                    (len(self), order.ref - self.first, order.getstatusname(), done.size, done.price, made.price,
+                     made.pricelimit)
+                )  # fmt: skip
+
+            def next(self) -> None:
+                if len(self) in script:
+                    script[len(self)](self, self.data1 if len(self.datas) > 1 else self.data)
+
+        cerebro = bt.Cerebro(stdstats=False)
+        if ours:
+            cerebro.adddata(market.clock(), name="clock")
+            cerebro.adddata(market.bar_feed("600000.SH"))
+            fees = PercentageFees(commission=0.0)
+            cerebro.setbroker(AShareBroker(market=market, rules=Rules.backtrader(), fees=fees))
+        else:
+            frame = pd.DataFrame({name: column[:, 0] for name, column in raw.items()} | {"volume": 1e6}, index=days)
+            cerebro.adddata(bt.feeds.PandasData(dataname=frame))
+            cerebro.broker.setcash(1e6)
+        cerebro.addstrategy(Plays, told=told)
+        cerebro.run()
+        streams.append(told)
+    return streams
+
+
+def test_a_trailing_stop_limit_still_trails_on_the_bar_that_triggers_it() -> None:
+    order = {"size": 100, "exectype": KINDS.StopTrailLimit, "price": 10.0, "plimit": 10.0, "trailamount": 0.2}
+    bars = [[10, 10.05, 9.95, 10.0], [10.3, 10.5, 10.25, 9.6], [10.0, 10.1, 9.85, 9.9], [9.9, 10.4, 9.85, 10.1]]
+    theirs, ours = played({1: lambda s, data: s.buy(data=data, **order)}, bars)
+    assert [row[2] for row in theirs] == ["Submitted", "Accepted"]  # the limit went down to 9.80 with the close
+    assert ours == theirs
+
+
+def test_an_order_that_was_not_transmitted_cannot_be_cancelled() -> None:
+    kept: list[Any] = []
+    theirs, ours = played(
+        {
+            1: lambda s, data: kept.append(s.buy(data=data, size=100, transmit=False)),
+            2: lambda s, data: s.cancel(kept[-1]),
+            3: lambda s, data: s.sell(data=data, size=100, parent=kept[-1], exectype=KINDS.Stop, price=9.0),
+        },
+        [[10.0, 10.05, 9.95, 10.0]] * 6,
+    )
+    assert [row[2] for row in theirs if row[1] == 0] == ["Submitted", "Accepted", "Completed"]
+    assert [row[:5] for row in ours] == [row[:5] for row in theirs]
