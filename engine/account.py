@@ -80,6 +80,11 @@ class Account:
         """Shares of a stock that were not bought on the current session, nor are still to be listed."""
         return max(0, self.holdings.get(i, 0) - self._bought.get(i, 0) - self.desk.locked.get(i, 0))
 
+    @property
+    def restricted(self) -> bool:
+        """Whether there is any share that cannot be sold now."""
+        return bool(self._bought or self.desk.locked)
+
     def unlocked(self, i: int) -> int:
         """Shares of a stock that are not still to be listed."""
         return max(0, self.holdings.get(i, 0) - self.desk.locked.get(i, 0))

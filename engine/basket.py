@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.account import Account
-from engine.rules import LotRule, legal_buy, legal_sell
+from engine.rules import LotRule, legal_sell
 
 Entry = tuple[int, int, float, float]
 """One order of a basket: stock, shares, what is to be held afterwards and the close it is sized with (yuan)."""
@@ -50,17 +50,22 @@ def plan(account: Account, wanted: dict[int, float], t: int, lot_of: Callable[[i
     unpriced: list[Entry] = []
     for i, price in zip(stocks, marks, strict=True):
         have, target = holdings.get(i, 0), wanted.get(i, 0.0) * value
+        worth = have * price
         if target == 0.0:
             if have:
                 sales.append((i, have, 0.0, price))
         elif price != price:
             unpriced.append((i, lot_of(i, t).minimum if lot_of else 1, target, price))
-        elif target > have * price:
-            size = int((target - have * price) // price)
+        elif target > worth:
+            size = int((target - worth) // price)
             if lot_of:
-                size = legal_buy(size, lot_of(i, t)) or (0 if have else size)
+                minimum, step = lot_of(i, t)
+                if size >= minimum:
+                    size -= (size - minimum) % step
+                elif have:
+                    size = 0
             buys.append((i, size, target, price))
-        elif target < have * price:
-            size = int((have * price - target) // price)
+        elif target < worth:
+            size = int((worth - target) // price)
             sales.append((i, legal_sell(size, have, lot_of(i, t)) if lot_of else size, target, price))
     return Plan(sales, buys, unpriced)

@@ -265,32 +265,38 @@ class Ledger:
         for k, name in enumerate(("commission", "stamp_duty", "transfer_fee", "other_fees")):
             frame[name] = np.array(columns[5 + k], dtype=np.float64) / 100.0
         frame["slippage"] = np.array(columns[9], dtype=np.float64)
-        return pd.DataFrame(frame)
+        return pd.DataFrame(frame, copy=False)
 
     def positions_frame(self) -> pd.DataFrame:
         """One row per held stock and session, after the close; columns of ``positions.parquet``."""
         import pandas as pd
 
-        lengths = [len(row[1]) for row in self._held]
-        t = np.repeat(np.array([row[0] for row in self._held], dtype=np.int64), lengths)
+        held = self._held
+        lengths = [len(row[1]) for row in held]
+        sessions = np.array([row[0] for row in held], dtype=np.int64)
+        count = np.int64 if self.exact else np.float64
 
         def joined(k: int, kind: Any) -> np.ndarray:
-            return np.concatenate([row[k] for row in self._held]).astype(kind) if self._held else np.zeros(0, kind)
+            return np.concatenate([row[k] for row in held]).astype(kind, copy=False) if held else np.zeros(0, kind)
 
         i = joined(1, np.int64)
-        count = np.int64 if self.exact else np.float64
-        shares, sellable = joined(2, count), joined(3, count)
-        price = np.asarray(self.market.mark[t, i], dtype=np.float64)
-        value = np.rint(price * 100.0) * shares / 100.0 if self.exact else price * shares
+        shares = joined(2, count)
+        price = np.asarray(self.market.mark[np.repeat(sessions, lengths), i], dtype=np.float64)
+        value = price * 100.0 if self.exact else price * shares
+        if self.exact:
+            np.rint(value, out=value)
+            value *= shares
+            value /= 100.0
         return pd.DataFrame(
             {
-                "date": self._dates(t),
+                "date": np.repeat(self._dates(sessions), lengths),
                 "symbol": self._symbols(i),
                 "shares": shares,
-                "sellable": sellable,
+                "sellable": joined(3, count),
                 "price": price,
                 "value": value,
-            }
+            },
+            copy=False,
         )
 
     def equity_frame(self) -> pd.DataFrame:

@@ -267,9 +267,10 @@ class OrderBook(OrderEnds):
             else:
                 self._cut(order, t, quantity - held, matching.OVERSELL)
                 quantity = held
-        free = account.sellable(i) if rules.t_plus_one else account.unlocked(i)
-        if quantity > free:
-            quantity, waiting = free, matching.T_PLUS_ONE
+        if account.restricted:
+            free = account.sellable(i) if rules.t_plus_one else account.unlocked(i)
+            if quantity > free:
+                quantity, waiting = free, matching.T_PLUS_ONE
         if not self._no_slippage:
             room = self._room(order, quantity, bars, k)
             if room < quantity:
@@ -282,7 +283,11 @@ class OrderBook(OrderEnds):
         if quantity:
             if not self._no_slippage:
                 worst = self._slipped(order, quantity, price, bars, k)
-            self._execute(order, t, account.quote(order, quantity, worst, day_fees), price, day_fees)
+            quote = account.quote(order, quantity, worst, day_fees)
+            if quantity <= _ALWAYS_ALLOWED:
+                self._fill(order, t, quote, price)
+            else:
+                self._fill_in_parts(order, t, quote, price, day_fees)
         if waiting or not quantity:
             self._leave(order, t, quantity, waiting, price)
 
@@ -317,7 +322,10 @@ class OrderBook(OrderEnds):
                     worst = self._slipped(order, quantity, price, bars, k)
                     quote = account.quote(order, quantity, worst, day_fees)
             if quote is not None:
-                self._execute(order, t, quote, price, day_fees)
+                if quantity <= _ALWAYS_ALLOWED:
+                    self._fill(order, t, quote, price)
+                else:
+                    self._fill_in_parts(order, t, quote, price, day_fees)
         if waiting or not quantity:
             self._leave(order, t, quantity, waiting, price)
 
@@ -329,9 +337,9 @@ class OrderBook(OrderEnds):
         elif not filled and order.alive():
             self.end(order, Order.Completed if order.fills else Order.Rejected, "dropped")
 
-    def _execute(self, order: Order, t: int, quote: Quote, unslipped: float, day_fees: Any) -> None:
+    def _fill_in_parts(self, order: Order, t: int, quote: Quote, unslipped: float, day_fees: Any) -> None:
         """Fill as quoted; in several parts where one order at the exchange may not be that large."""
-        if quote[0] > _ALWAYS_ALLOWED and self.rules.lots:
+        if self.rules.lots:
             board, session = self.market.boards[order.i], self.market.sessions[t]
             for size in order_sizes(quote[0], self.lot(order.i, t), largest_order(board, session)):
                 part = self.account.quote(order, size, quote[1], day_fees)
@@ -339,8 +347,8 @@ class OrderBook(OrderEnds):
                     self._cut(order, t, order.left, matching.CASH)
                     return
                 self._fill(order, t, part, unslipped)
-        else:
-            self._fill(order, t, quote, unslipped)
+            return
+        self._fill(order, t, quote, unslipped)
 
     def _fill(self, order: Order, t: int, quote: Quote, unslipped: float) -> None:
         trades = self.account.execute(order, t, quote, unslipped)
