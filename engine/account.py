@@ -321,10 +321,12 @@ class Account:
             if worth >= _WHOLE:
                 worth = int((marks.astype(np.int64) * shares).sum())
             self.value = self.cash + int(worth)
-        if self.desk.receivable:
-            self.value += self.desk.receivable
+        receivable = self.desk.receivable
+        self.value += receivable
         sellable = shares
         if (self._bought and self.rules.t_plus_one) or self.desk.locked:
             free = self.sellable if self.rules.t_plus_one else self.unlocked
             sellable = np.array([free(i) for i in held.tolist()], dtype=np.int64)
-        self.ledger.close_session(t, self.cash, min(self.cash, self.settled), self.value, held, shares, sellable)
+        self.ledger.close_session(
+            t, self.cash, min(self.cash, self.settled), self.value, held, shares, sellable, receivable
+        )

@@ -210,8 +210,9 @@ def _result(config: RunConfig, done: Simulation, frames: Mapping[str, Any], iden
         "fills": len(frames["fills"]),
         "coverage": market.info.get("coverage"),
         "rules": fee_rows,
+        "action_rules": broker.account.desk.rows_used(),
     }
-    result["warnings"] = _warnings(config, result, decisions) + fee_warnings
+    result["warnings"] = _warnings(config, result, decisions) + fee_warnings + _doubtful(result["action_rules"])
     result["notes"] = _notes(result)
     return result
 
@@ -240,6 +241,12 @@ def _warnings(config: RunConfig, result: Mapping[str, Any], decisions: Any) -> l
     if len(decisions) and config.signal.name and (decisions["scored"] == 0).any():
         found.append(f"{int((decisions['scored'] == 0).sum())} of {len(decisions)} decisions had no scored stock.")
     return found
+
+
+def _doubtful(rows: list[dict[str, Any]]) -> list[str]:
+    """A sentence on rows of corporate actions below high confidence that bookings went by."""
+    flagged = [f"{row['table']} line {row['line']} (confidence {row['confidence']})" for row in rows if row["flagged"]]
+    return [f"Rows below high confidence decided bookings: {', '.join(flagged)}."] if flagged else []
 
 
 def _notes(result: Mapping[str, Any]) -> list[str]:

@@ -101,7 +101,7 @@ class Ledger:
         self._fills: list[Fill] = []
         self._refusals: list[Refusal] = []
         self._corporate: list[tuple[int, int, str, int, Any, Any]] = []
-        self._equity: list[tuple[int, Any, Any, Any, Any, Any]] = []
+        self._equity: list[tuple[int, Any, Any, Any, Any, Any, Any]] = []
         self._held: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
         self._decisions: list[tuple[int, int, int, int, int]] = []
         self._scores: list[tuple[int, Any]] = []
@@ -160,10 +160,12 @@ class Ledger:
         held: np.ndarray,
         shares: np.ndarray,
         sellable: np.ndarray,
+        receivable: Any = 0,
     ) -> None:
         """Record the session's end and check that cash is what the postings say.
 
-        ``settled`` is the cash that could be withdrawn: without the session's own sale proceeds.
+        ``settled`` is the cash that could be withdrawn: without the session's own sale proceeds. ``receivable`` is
+        what dividends past their ex-date will pay, in fen; ``value`` includes it.
 
         Raises
         ------
@@ -177,7 +179,7 @@ class Ledger:
                 f"the account does not balance on {self.market.sessions[t]}: cash is {cash / 100:.4f} yuan, "
                 f"the postings add up to {expected / 100:.4f}; please report this"
             )
-        self._equity.append((t, value, cash, self._interest_today, self._deposit_today, settled))
+        self._equity.append((t, value, cash, self._interest_today, self._deposit_today, settled, receivable))
         self._interest_today = self._deposit_today = 0
         if len(held):
             self._held.append((t, held, shares, sellable))
@@ -304,7 +306,9 @@ class Ledger:
         import pandas as pd
 
         t, value, cash, interest = self.equity_arrays()
-        deposit, settled = (np.array([row[k] for row in self._equity], dtype=np.float64) / 100.0 for k in (4, 5))
+        deposit, settled, receivable = (
+            np.array([row[k] for row in self._equity], dtype=np.float64) / 100.0 for k in (4, 5, 6)
+        )
         series = self.market.series
         missing = np.full(len(self.market.sessions), np.nan)
         return pd.DataFrame(
@@ -317,6 +321,7 @@ class Ledger:
                 "interest": interest,
                 "deposit": deposit,
                 "withdrawable": settled,
+                "receivable": receivable,
             }
         )
 

@@ -5,6 +5,9 @@ module. Conventions:
 
 * ``dates`` (T,) are sessions, the first one the *base day* before the run; ``value`` (T,) is the account's
   value in yuan at each close; ``returns`` (T-1,) are fractions, one a session.
+* ``deposits`` (T,) are yuan paid in (negative: taken out) before a session's trading. They are no gain:
+  ``r[t] = value[t] / (value[t-1] + deposits[t]) - 1``. Every measure but ``final_value`` and ``turnover`` is of the
+  net value that these returns make (:func:`net_value`), drawdowns included.
 * ``per_year`` is the number of sessions a year, measured over the run by :func:`sessions_per_year` and not
   252: A-share years have had 238 to 246 sessions.
 * A number that is not defined (a ratio with zero dispersion, a run of one session) is ``None``, never NaN or
@@ -90,6 +93,42 @@ def simple_returns(level: Array) -> Array:
     level = np.asarray(level, dtype=float)
     with np.errstate(divide="ignore", invalid="ignore"):
         return level[1:] / level[:-1] - 1.0
+
+
+def account_returns(value: Array, deposits: Array | None = None) -> Array:
+    """Returns of an account that is paid into, ``value[1:] / (value[:-1] + deposits[1:]) - 1``, shape (T-1,).
+
+    Parameters
+    ----------
+    value : ndarray of float, shape (T,)
+        Yuan at each close, the base day first.
+    deposits : ndarray of float, shape (T,), optional
+        Yuan paid in (negative: taken out) before each session's trading; the base day's entry is not used.
+
+    Returns
+    -------
+    ndarray of float
+        Fractions; 0 on a session on which the account is empty.
+    """
+    value = np.asarray(value, dtype=float)
+    if deposits is None or not np.any(deposits):
+        return simple_returns(value)
+    if np.shape(deposits) != value.shape:
+        raise ValueError(f"the deposits have shape {np.shape(deposits)} and the account {value.shape}")
+    base = value[:-1] + np.asarray(deposits, dtype=float)[1:]
+    return np.divide(value[1:], base, out=np.ones(base.size), where=base != 0) - 1.0
+
+
+def net_value(value: Array, deposits: Array | None = None) -> Array:
+    """The account as if nothing had been paid in or out: ``value`` itself without deposits, shape (T,).
+
+    With them, ``value[0]`` (1 where the account began empty) grown by :func:`account_returns`.
+    """
+    value = np.asarray(value, dtype=float)
+    if deposits is None or not np.any(deposits):
+        return value
+    start = value[0] if value[0] > 0 else 1.0
+    return start * np.concatenate([[1.0], np.cumprod(1.0 + account_returns(value, deposits))])
 
 
 def per_session(annual: float | Array, per_year: float) -> float | Array:
@@ -237,6 +276,7 @@ def headline(
     risk_free: float | Array = 0.0,
     buys_yuan_total: float = 0.0,
     sells_yuan_total: float = 0.0,
+    deposits: Array | None = None,
 ) -> dict[str, float | int | str | None]:
     """Every number of the headline table.
 
@@ -254,6 +294,8 @@ def headline(
         the rate *of each session*, shape (T,) with the base day's entry unused, or (T-1,).
     buys_yuan_total, sells_yuan_total : float
         Yuan bought and sold over the run, before fees.
+    deposits : ndarray of float, shape (T,), optional
+        Yuan paid in (negative: taken out) before each session's trading.
 
     Returns
     -------
@@ -268,7 +310,7 @@ def headline(
         raise ValueError(f"dates {day.shape} and value {value.shape} must have one and the same length above 0")
     span, per_year = years(day), sessions_per_year(day)
     pace = per_year or math.nan
-    returns = simple_returns(value)
+    returns, net = account_returns(value, deposits), net_value(value, deposits)
     market, price = _levels(benchmark, size), _levels(benchmark_price, size)
     rate: float | Array
     if np.ndim(risk_free):
@@ -277,13 +319,13 @@ def headline(
     else:
         rate = per_session(float(risk_free), pace) if per_year else 0.0
     market_returns = None if market is None else simple_returns(market)
-    fall = max_drawdown(value)
+    fall = max_drawdown(net)
     fell = fall.depth < 0
-    ratio = None if market is None else (value / value[0]) / (market / market[0])
+    ratio = None if market is None else (net / net[0]) / (market / market[0])
     growth = annual_return(returns, pace)
     market_growth = None if market_returns is None else annual_return(market_returns, pace)
     out: dict[str, float | int | str | None] = {
-        "total_return": _number(value[-1] / value[0] - 1.0),
+        "total_return": _number(net[-1] / net[0] - 1.0),
         "annual_return": growth,
         "benchmark_annual_return": market_growth,
         "benchmark_price_annual_return": None if price is None else annual_return(simple_returns(price), pace),
@@ -300,7 +342,7 @@ def headline(
         "max_drawdown_peak": str(day[fall.peak]) if fell else None,
         "max_drawdown_trough": str(day[fall.trough]) if fell else None,
         "max_drawdown_recovered": None if not fell or fall.recovered is None else str(day[fall.recovered]),
-        "monthly_win_rate": monthly_win_rate(day, value, market),
+        "monthly_win_rate": monthly_win_rate(day, net, market),
         "turnover": turnover(value, buys_yuan_total, sells_yuan_total, span),
         "sessions": size - 1,
         "years": span,

@@ -20,6 +20,20 @@ FEE_NAMES = {
     "total": "Total",
 }
 
+COST_NAMES = FEE_NAMES | {
+    "cash_drag": "Cash drag, less interest",
+    "refusals": "Refusals (trades missed)",
+    "slippage": "Slippage",
+    "dividend_tax": "Tax on dividends",
+}
+
+SOURCE_NAMES = {
+    "price_gains": "Gains in price, before slippage",
+    "dividends": "Dividends, before tax",
+    "other_corporate": "Other cash of corporate actions",
+    "interest": "Interest on cash",
+}
+
 
 def known(x: Any) -> TypeGuard[float]:
     """Whether ``x`` is a finite number."""
@@ -161,6 +175,7 @@ def headline_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Span", f"{result.get('start', MISSING)} to {result.get('end', MISSING)}, "
                  f"{number(head.get('sessions'), 0)} sessions, {number(head.get('years'), 1)} years"),
         ("Final value", f"{yuan(head.get('final_value'))} yuan"),
+        *_paid_in(result),
         ("Total return", percent(head.get("total_return"))),
         ("Annual return", percent(head.get("annual_return"))),
         ("Benchmark", benchmark_text(benchmark)),
@@ -194,6 +209,19 @@ def headline_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Risk-free rate", risk_free_text(result.get("risk_free"))),
     ]
     return rows + _account_rows(result)
+
+
+def deposits(result: Mapping[str, Any]) -> float:
+    """Yuan paid in during the run, less what was taken out."""
+    found = (result.get("attribution") or {}).get("deposits")
+    return float(found) if known(found) else 0.0
+
+
+def _paid_in(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What was paid in or taken out; no row where nothing was, on balance."""
+    amount = deposits(result)
+    words = "Paid in" if amount > 0 else "Taken out"
+    return [(f"{words} during the run", f"{yuan(abs(amount))} yuan, left out of all returns")] if amount else []
 
 
 def _account_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:

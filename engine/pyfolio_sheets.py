@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from engine.measures import account_returns
 from engine.presentation import MISSING
 
 DPI = 90
@@ -79,7 +80,7 @@ def inputs(equity: pd.DataFrame, positions: pd.DataFrame, fills: pd.DataFrame) -
     """
     index = pd.DatetimeIndex(equity["date"]).as_unit("ns").tz_localize("UTC")
     days = index[1:]
-    returns = pd.Series(equity["value"].to_numpy(), index=index, name="account").pct_change().iloc[1:]
+    returns = pd.Series(account_returns(equity["value"], equity.get("deposit")), index=days, name="account")
     benchmark = None
     if "benchmark" in equity and np.isfinite(equity["benchmark"].to_numpy(dtype=float)).all():
         level = pd.Series(equity["benchmark"].to_numpy(dtype=float), index=index, name="benchmark")

@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from engine import pyfolio_sheets, tearsheet_charts, tearsheet_tables, tearsheet_trading
+from engine import pyfolio_sheets, tearsheet_charts, tearsheet_costs, tearsheet_tables, tearsheet_trading
 from engine.errors import DataError
 from engine.presentation import (
     account_facts,
     benchmark_kind,
     data_text,
+    deposits,
     headline_rows,
     is_synthetic,
     known,
@@ -175,8 +176,11 @@ def context(run: RunFiles) -> dict[str, Any]:
     synthetic = is_synthetic(result)
     spans = [] if synthetic else pyfolio_sheets.overlapping(pd.DatetimeIndex(equity["date"].iloc[1:]))
     trading = [
-        made("Fees and interest", lambda: accounts.fees(result, fills, equity)),
+        made("Where the return went", lambda: tearsheet_costs.where_it_went(result)),
         made("Refusals by reason", lambda: accounts.refusals(result, frames["refusals"], positions, fills)),
+        made("Return and costs by year", lambda: tearsheet_costs.by_year(result)),
+        made("Where the return came from", lambda: tearsheet_costs.where_it_came_from(result)),
+        made("Fees and interest", lambda: accounts.fees(result, fills, equity)),
         made("Corporate actions", lambda: accounts.corporate(result, frames["corporate"])),
         made("Decisions", lambda: accounts.decisions(result, frames["decisions"])),
     ]
@@ -195,7 +199,7 @@ def context(run: RunFiles) -> dict[str, Any]:
     ]
     facts = [
         made("Data", lambda: accounts.data_facts(result)),
-        made("Fee rules in force", lambda: accounts.fee_rules(result.get("rules"))),
+        made("Fee rules used", lambda: accounts.fee_rules(result.get("rules"))),
     ]
     matched = parts.tables(
         "Round trips",
@@ -274,6 +278,8 @@ def _tiles(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     worth = f"{yuan(head.get('final_value'), 0)} yuan"
     if known(result.get("cash")):
         worth = f"{yuan(result['cash'], 0)} to {worth}"
+    if deposits(result):
+        worth += f", {yuan(abs(deposits(result)), 0)} {'paid in' if deposits(result) > 0 else 'taken out'}"
     turnover = head.get("turnover")
     half = f", one-sided {number(turnover / 2, 1)}×" if known(turnover) else ""
     tiles = [

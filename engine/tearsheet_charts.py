@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine.measures import drawdown_series
+from engine.measures import drawdown_series, net_value
 
 ACCOUNT, BENCHMARK, PRICE, EXCESS = "#1d4f7c", "#c8741f", "#8d949c", "#2a7f73"
 INK, GRID = "#3a424c", "#e6e9ed"
@@ -57,6 +57,11 @@ def known_level(equity: pd.DataFrame, column: str) -> np.ndarray | None:
     return level if len(level) and np.isfinite(level[0]) and level[0] > 0 else None
 
 
+def account_level(equity: pd.DataFrame) -> np.ndarray:
+    """The account's value, yuan, as if nothing had been paid in or out since the base day: (T,)."""
+    return net_value(equity["value"].to_numpy(dtype=float), equity.get("deposit"))
+
+
 def performance(equity: pd.DataFrame, kind: str) -> dict[str, Any]:
     """Net value, drawdown and excess over one time axis.
 
@@ -67,7 +72,7 @@ def performance(equity: pd.DataFrame, kind: str) -> dict[str, Any]:
     kind : str
         What the benchmark is ("total return" or "price"), for the legend.
     """
-    dates, value = _dates(equity), equity["value"].to_numpy(dtype=float)
+    dates, value = _dates(equity), account_level(equity)
     account = value / value[0]
     benchmark, price = known_level(equity, "benchmark"), known_level(equity, "benchmark_price")
     data = [_line(dates, account, "Account", ACCOUNT, "y", hover="%{y:.3f}", line={"width": 2})]

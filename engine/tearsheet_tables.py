@@ -9,7 +9,7 @@ import pandas as pd
 
 from engine.measures import drawdowns, max_drawdown, period_returns
 from engine.presentation import MISSING, percent
-from engine.tearsheet_charts import known_level
+from engine.tearsheet_charts import account_level, known_level
 
 #: Returns at which the heat maps are saturated, by month and by year: excess returns are much smaller.
 HEAT, EXCESS_HEAT = (0.1, 0.4), (0.04, 0.2)
@@ -64,7 +64,7 @@ def heat(x: float | None, full: float) -> Cell:
 
 def _levels(equity: pd.DataFrame) -> dict[str, np.ndarray]:
     """Account and benchmark levels by name, only those that exist."""
-    found = {"Account": equity["value"].to_numpy(dtype=float)}
+    found = {"Account": account_level(equity)}
     for name, column in (("Benchmark", "benchmark"), ("Price index", "benchmark_price")):
         level = known_level(equity, column)
         if level is not None:
@@ -126,7 +126,7 @@ def deepest_falls(equity: pd.DataFrame, top: int = 10) -> Table:
     """The deepest drawdowns of the account, with their lengths in sessions."""
     dates = equity["date"].to_numpy()
     rows = []
-    for rank, fall in enumerate(drawdowns(equity["value"].to_numpy(dtype=float), top), 1):
+    for rank, fall in enumerate(drawdowns(account_level(equity), top), 1):
         back, again = "not recovered", MISSING
         if fall.recovered is not None:
             back, again = day(dates[fall.recovered]), str(fall.recovered - fall.trough)

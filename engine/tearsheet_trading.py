@@ -75,12 +75,14 @@ def refusals(
         return None if result.get("refusals") else table(title, [], [], note="Every order traded in full.")
     fates, worth = refusal_fates(frame), refusal_yuan(frame, positions, fills)
     rows: list[tuple[int, list[str]]] = []
+    cost = -frame["earned"].fillna(0.0).groupby(frame["reason"].astype(str)).sum() if "earned" in frame else None
     unpriced = 0
     for reason, part in fates.groupby(frame["reason"].astype(str)):
         amount, without = worth[str(reason)]
         unpriced += without
         counts = [number(int((part["fate"] == fate).sum()), 0) for fate in ("later", "cut", "never")]
-        rows.append((len(part), [str(reason), *counts, number(part["missing"].sum(), 0), yuan(amount, 0)]))
+        row = [str(reason), *counts, number(part["missing"].sum(), 0), yuan(amount, 0)]
+        rows.append((len(part), row if cost is None else [*row, yuan(float(cost[str(reason)]), 0)]))
     rows.sort(key=lambda row: (-row[0], row[1]))
     note = (
         "Cut: the order went on with fewer shares. Shares and yuan are those that never traded; of an order that was "
@@ -89,6 +91,12 @@ def refusals(
     if unpriced:
         note += f" {unpriced:,} refusals have no price in the run folder and count 0 yuan."
     head = ["Reason", "Delayed, filled later", "Cut", "Not filled", "Shares lost", "Yuan lost"]
+    if cost is not None:
+        head.append("Cost, yuan")
+        note += (
+            " Cost: what missing the trade took from the account until it was done or given up; negative where it "
+            "helped."
+        )
     return table(title, head, [row for _, row in rows], note=note)
 
 
@@ -167,13 +175,14 @@ def contributors(
     names: Mapping[str, str],
     top: int = 10,
 ) -> list[Table]:
-    """The stocks that earned and cost most: sales + corporate cash + final value - purchases - fees."""
+    """The stocks that earned and cost most: sales + corporate cash after tax + final value - purchases - fees."""
     flow = fills["shares"] * fills["price"] * np.where(fills["side"] == "buy", -1.0, 1.0)
     flow = flow - fills[[name for name in FEES if name in fills]].sum(axis=1)
     final = positions[positions["date"] == equity["date"].iloc[-1]]
     parts = [flow.groupby(fills["symbol"]).sum(), final.groupby("symbol")["value"].sum()]
     if len(actions):
-        parts.append(actions.groupby("symbol")["cash"].sum())
+        after_tax = actions["cash"] - actions.get("tax", 0.0)
+        parts.append(after_tax.groupby(actions["symbol"]).sum())
     profit = pd.concat(parts).groupby(level=0).sum().sort_index().sort_values(ascending=False, kind="stable")
     trades = fills.groupby("symbol").size()
     start = float(equity["value"].iloc[0])
@@ -274,7 +283,7 @@ def fee_rules(rows: Any) -> Table | None:
         "or the day is unsure; L, by one weak page or carried over from another period."
     )
     return table(
-        "Fee rules in force", [key.capitalize() for key in head], shown, texts=len(head), kind="named wrap", note=note
+        "Fee rules used", [key.capitalize() for key in head], shown, texts=len(head), kind="named wrap", note=note
     )
 
 

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 PARTS = {
-    "clock": "handles sessions",
+    "clock": "handles handle_lines sessions",
     "matching": "matching order_book order_ends linked_orders slippage",
-    "rules": "rules boards price_limits dated_tables fees fee_table",
+    "rules": "rules boards price_limits dated_tables fees fee_table day_fees undated_fees",
     "corporate actions": "corporate dividend_tax entitlements holding_lots successors",
-    "orders": "orders basket broker surface",
+    "orders": "orders basket broker surface positions guards",
     "account": "account trades",
     "ledger": "ledger",
     "strategy": "view",
     "set-up": "simulation market errors",
     "outside the loop": (
-        "analyzers backtest config config_values corporate_proof measures plugin_files plugins presentation "
-        "pyfolio_sheets round_trips run_folder tearsheet tearsheet_charts tearsheet_tables tearsheet_trading"
+        "analyzers attribution backtest config config_values corporate_proof fee_options fee_usage measures "
+        "plugin_files plugins presentation pyfolio_sheets round_trips run_folder tearsheet tearsheet_charts "
+        "tearsheet_costs tearsheet_tables tearsheet_trading"
     ),
 }
 """Files of ``engine/`` by part; a test holds that each is named once."""

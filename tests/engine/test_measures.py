@@ -220,3 +220,32 @@ def test_a_benchmark_without_a_level_on_the_base_day_counts_as_absent() -> None:
 def test_a_benchmark_of_another_length_is_refused() -> None:
     with pytest.raises(ValueError, match="shape"):
         measures.headline(sessions(3), np.ones(3), np.ones(4))
+
+
+def test_money_paid_in_or_taken_out_is_no_return() -> None:
+    # 100 grow by 10 %; 90 come in and 200 grow by 5 %; 110 go out and 100 lose 20 %
+    value, deposits = np.array([100.0, 110.0, 210.0, 80.0]), np.array([0.0, 0.0, 90.0, -110.0])
+    assert measures.account_returns(value, deposits) == pytest.approx([0.1, 0.05, -0.2])
+    assert measures.net_value(value, deposits) == pytest.approx([100.0, 110.0, 115.5, 92.4])
+    level = np.array([10.0, 10.0, 10.0, 10.0])
+    head = measures.headline(sessions(4), value, level, deposits=deposits)
+    assert head["total_return"] == head["excess_total_return"] == pytest.approx(-0.076)
+    assert head["max_drawdown"] == head["excess_max_drawdown"] == pytest.approx(-0.2)
+    assert head["annual_return"] == pytest.approx(0.924 ** (head["sessions_per_year"] / 3) - 1)
+    assert head["final_value"] == 80.0
+    # December 31 to January: the month of the last three sessions lost 7.6 %
+    assert head["monthly_win_rate"] == 0.0
+
+
+def test_an_account_that_begins_or_becomes_empty_has_returns() -> None:
+    value, deposits = np.array([0.0, 100.0, 0.0, 0.0, 50.0]), np.array([0.0, 80.0, -100.0, 0.0, 50.0])
+    assert measures.account_returns(value, deposits) == pytest.approx([0.25, 0.0, 0.0, 0.0])
+    assert measures.net_value(value, deposits) == pytest.approx([1.0, 1.25, 1.25, 1.25, 1.25])
+
+
+def test_without_deposits_nothing_changes_by_a_bit() -> None:
+    value = 1e6 * np.cumprod(1 + SERIES["random"])
+    plain = measures.headline(sessions(value.size), value)
+    assert measures.headline(sessions(value.size), value, deposits=np.zeros(value.size)) == plain
+    with pytest.raises(ValueError, match="deposits have shape"):
+        measures.headline(sessions(3), np.ones(3), deposits=np.ones(4))

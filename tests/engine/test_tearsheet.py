@@ -168,7 +168,7 @@ def test_every_block_is_on_the_page(html: str) -> None:
         "Monthly returns of the account", "Monthly excess over the benchmark", "Deepest drawdowns",
         "A-share stress periods", "Crash 2015", "Holdings at the close of", "贵州茅台", "Top contributors",
         "Round trips", "Profit factor", "Best round trips", "Universe memberships with bars 82.6%",
-        "Fee rules in force", "252-day convention", "ab12cd34", "Cash share and number of stocks", "Data tables",
+        "Fee rules used", "252-day convention", "ab12cd34", "Cash share and number of stocks", "Data tables",
     ):  # fmt: skip
         assert wanted in text, wanted
     assert html.count(PICTURE) == 4, re.findall(r"sheet not drawn[^<]*", html)
@@ -345,7 +345,11 @@ def test_a_real_run_on_synthetic_data_shows_every_part_and_says_what_the_data_ar
     assert "A-share stress periods" not in [table.title for table in shown["by_period"]]
     assert "made up" in shown["remarks"][0] and shown["remarks"][1:] == done.result["notes"]
     assert shown["tiles"][0][2].startswith("1,000,000 to ")
-    assert [table.title for table in shown["facts"]] == ["Data", "Fee rules in force"]
+    assert [table.title for table in shown["facts"]] == ["Data", "Fee rules used"]
+    titles = [table.title for table in shown["trading"]]
+    assert titles[0] == "Where the return went" and {"Where the return came from", "Refusals by reason"} < set(titles)
+    assert shown["trading"][titles.index("Return and costs by year, yuan")].kind == "wide"
+    assert shown["trading"][1].head[-1] == "Cost, yuan"
 
 
 def test_pyfolio_draws_no_stress_periods_of_synthetic_data(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

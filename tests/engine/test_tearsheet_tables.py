@@ -8,10 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine import pyfolio_sheets, tearsheet_charts
+from engine import pyfolio_sheets, tearsheet_charts, tearsheet_costs
+from engine.attribution import COSTS, SOURCES
 from engine.presentation import account_facts, data_text, excess_ratio_rate, headline_rows, is_synthetic
-from engine.tearsheet_tables import deepest_falls, heat, monthly, stress
-from engine.tearsheet_trading import data_facts, fee_rules, holdings, refusal_fates, refusal_yuan, refusals
+from engine.tearsheet_tables import deepest_falls, heat, monthly, stress, yearly
+from engine.tearsheet_trading import (
+    contributors,
+    data_facts,
+    fee_rules,
+    holdings,
+    refusal_fates,
+    refusal_yuan,
+    refusals,
+)
 
 A, B = "600519.SH", "000001.SZ"
 
@@ -159,3 +168,78 @@ def test_the_chart_of_cash_leaves_the_base_day_out_and_no_axis_is_fixed() -> Non
     cash, lines = tearsheet_charts.cash_share(equity, none), tearsheet_charts.performance(equity, "price")
     assert cash["data"][0]["x"] == ["2020-01-31", "2020-02-03"] and cash["data"][0]["y"][0] == round(1 / 101, 5)
     assert lines["data"][0]["x"][0] == "2020-01-30" and "fixedrange" not in str(lines["layout"])
+
+
+def test_deposits_are_no_gain_in_any_chart_or_table() -> None:
+    equity = book([100.0, 100.0, 180.0], [50.0] * 3).assign(deposit=[0.0, 0.0, 100.0])  # 200 fell to 180
+    lines = tearsheet_charts.performance(equity, "price")["data"]
+    assert [trace["y"][-1] for trace in lines] == [0.9, 1.0, -0.1, 0.0, -0.1]
+    assert yearly(equity).rows[0][1].text == "-10.00%" == deepest_falls(equity).rows[0][1].text
+    account = monthly(equity, excess=False)
+    assert account is not None and account.rows[0][2].text == "-10.0%"
+    none = pd.DataFrame({"date": equity["date"][:0], "symbol": [], "value": []})
+    trades = none.assign(shares=[], price=[], side=[])
+    assert pyfolio_sheets.inputs(equity, none, trades).returns.tolist() == pytest.approx([0.0, -0.1])
+
+
+def test_what_was_paid_in_is_said_beside_the_final_value_and_only_then() -> None:
+    rows = dict(headline_rows({"attribution": {"deposits": -5_000.0}}))
+    assert rows["Taken out during the run"] == "5,000.00 yuan, left out of all returns"
+    assert [label for label, _ in headline_rows({"attribution": {"deposits": 7.0}})][1:3] == [
+        "Final value", "Paid in during the run",
+    ]  # fmt: skip
+    assert not [label for label, _ in headline_rows({"attribution": {"deposits": 0.0}}) if "during" in label]
+
+
+def test_what_refusals_cost_stands_beside_their_reason() -> None:
+    frame = pd.DataFrame(
+        {"date": pd.Timestamp("2020-01-06"), "symbol": A, "order_id": [1, 2, 3], "wanted": 100, "done": 0,
+         "reason": ["LIMIT_UP", "SUSPENDED", "LIMIT_UP"], "price": 2.0, "earned": [-150.0, 30.0, np.nan],
+         "outcome": "dropped"},
+    )  # fmt: skip
+    shown = refusals({}, frame, frame[:0], frame[:0])
+    assert shown is not None and shown.head[-1] == "Cost, yuan" and "negative where it helped" in shown.note
+    assert [(row[0], row[-1]) for row in texts(shown)] == [("LIMIT_UP", "150"), ("SUSPENDED", "-30")]
+
+
+def attributed(**yuan: float) -> dict[str, Any]:
+    of = dict.fromkeys(("gross", *COSTS, "net", *SOURCES), 0.0) | yuan
+    year = {"yuan": of}
+    return {"capital": 1_000.0, "yuan": of, "fraction": {name: x / 1_000 for name, x in of.items()}, "deposits": 0.0,
+            "years": {"2020": year, "2019": year}}  # fmt: skip
+
+
+def test_the_way_from_gross_to_net_is_a_table() -> None:
+    result = {"attribution": attributed(gross=120.0, refusals=-7.5, commission=20.0, slippage=2.5, net=105.0,
+                                        price_gains=127.5)}  # fmt: skip
+    went = tearsheet_costs.where_it_went(result)
+    assert went is not None
+    assert [row for row in texts(went) if row[1] != "0.00"] == [
+        ["Gross: all cash invested, no costs", "120.00", "12.00%"],
+        ["Refusals (trades missed)", "-7.50", "-0.75%"],
+        ["Slippage", "2.50", "0.25%"],
+        ["Commission", "20.00", "2.00%"],
+        ["Net: what the account gained", "105.00", "10.50%"],
+    ]
+    assert len(went.rows) == 2 + len(COSTS) and went.rows[0][0].kind == went.rows[-1][0].kind == "strong"
+    came = tearsheet_costs.where_it_came_from(result)
+    assert came is not None and texts(came)[-2:] == [
+        ["Slippage, fees and taxes", "-22.50", "-2.25%"],
+        ["Net: what the account gained", "105.00", "10.50%"],
+    ]
+    years = tearsheet_costs.by_year(result)
+    assert years is not None and years.head == ["Year", "Gross", "Refusals", "Slippage", "Commission", "Net"]
+    assert texts(years) == [[year, "120", "-8", "2", "20", "105"] for year in ("2019", "2020")]
+
+
+def test_runs_without_an_attribution_have_no_tables_of_it() -> None:
+    made = (tearsheet_costs.where_it_went, tearsheet_costs.where_it_came_from, tearsheet_costs.by_year)
+    assert [make({}) for make in made] == [None] * 3
+
+
+def test_tax_on_dividends_lowers_what_a_stock_contributed() -> None:
+    equity = book([100.0, 100.0], [1.0, 1.0])
+    fills = pd.DataFrame({"symbol": [A], "side": ["buy"], "shares": [1], "price": [10.0]})
+    held = pd.DataFrame({"date": equity["date"].iloc[[1]], "symbol": [A], "value": [10.0]})
+    actions = pd.DataFrame({"symbol": [A], "cash": [5.0], "tax": [1.0]})
+    assert texts(contributors(fills, actions, equity, held, {})[0])[0][2] == "4"
