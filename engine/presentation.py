@@ -232,6 +232,10 @@ def _account_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         shown = [key for key in ("commission", "stamp_duty", "transfer_fee") if key in fees]
         parts = ", ".join(f"{FEE_NAMES[key].lower()} {yuan(fees[key], 0)}" for key in shown)
         rows.append(("Fees", f"{yuan(fees.get('total'))} yuan ({parts})"))
+    corporate = result.get("corporate") or {}
+    if "DIVIDEND" in corporate:
+        tax = sum(of.get("tax", 0.0) for of in corporate.values())
+        rows.append(("Dividends", f"{yuan(corporate['DIVIDEND'].get('cash'))} yuan, tax on them {yuan(tax)}"))
     if "interest" in result:
         rows.append(("Interest on cash", f"{yuan(result['interest'])} yuan"))
     if "orders" in result or "fills" in result:
