@@ -324,9 +324,11 @@ class Account:
         receivable = self.desk.receivable
         self.value += receivable
         sellable = shares
-        if (self._bought and self.rules.t_plus_one) or self.desk.locked:
-            free = self.sellable if self.rules.t_plus_one else self.unlocked
-            sellable = np.array([free(i) for i in held.tolist()], dtype=np.int64)
+        blocked, locked = self._bought if self.rules.t_plus_one else {}, self.desk.locked
+        if locked:
+            blocked = {i: blocked.get(i, 0) + locked.get(i, 0) for i in blocked.keys() | locked.keys()}
+        if blocked:
+            sellable = np.maximum(0, shares - np.array([blocked.get(i, 0) for i in held.tolist()], dtype=np.int64))
         self.ledger.close_session(
             t, self.cash, min(self.cash, self.settled), self.value, held, shares, sellable, receivable
         )

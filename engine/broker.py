@@ -205,6 +205,11 @@ class AShareBroker(Surface):
             if self.cerebro.p.quicknotify:
                 self._notify_at_once(notices)
                 continue
+            if len(self.cerebro.runningstrats) == 1:
+                (owner,) = self.cerebro.runningstrats
+                owner._orderspending += [notice for notice in notices if type(notice) is OrderNotice]
+                owner._tradespending += [trade for told in notices if type(told) is list for trade in told]
+                continue
             for notice in notices:
                 if isinstance(notice, OrderNotice):
                     notice._order.owner._orderspending.append(notice)
