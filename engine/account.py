@@ -152,20 +152,24 @@ class Account:
                 told += self._take_over(i, shares, price, leaving)
             else:
                 if shares:
-                    self._hold(i, old + shares, self.costs[i] * old / (old + shares) if old + shares else 0.0)
+                    self._hold(i, old + shares, self.costs.get(i, 0.0) * old / (old + shares) if old + shares else 0.0)
                 told += self._adjust_trades(i, shares, (cash - tax) / 100.0)
         return told
 
     def _adjust_trades(self, i: int, added: int, cash: float) -> list[Trade]:
-        """Share an action out over the open trades of a stock by size, the last taking the rest."""
+        """Share an action out over the open trades of a stock by size, the last taking the rest.
+
+        Sizes of trades that do not add up to a holding (bought and sold under other ids) share nothing out: all goes
+        to the last.
+        """
         trades = self._trades.get(i, {})
         open_trades = list(trades.values())
         total = sum(trade.size for trade in open_trades)
         left_shares, left_cash = added, cash
         for k, trade in enumerate(open_trades):
             last = k == len(open_trades) - 1
-            part = left_shares if last else int(added * trade.size / total)
-            money = left_cash if last else round(cash * trade.size / total, 2)
+            part = left_shares if last else int(added * trade.size / total) if total > 0 else 0
+            money = left_cash if last else round(cash * trade.size / total, 2) if total > 0 else 0.0
             trade.adjust(part, money, self._bar, self._now)
             left_shares, left_cash = left_shares - part, left_cash - money
         closed = [trade for trade in open_trades if trade.isclosed]

@@ -365,6 +365,13 @@ class AShareBroker(Surface):
             raise RuleError("the clock cannot be traded: name a stock, self.buy(data=market['600519.SH'], size=100)")
         return market.column(getattr(data, "_name", "") or type(data).__name__)
 
+    @staticmethod
+    def _quoted(price: float | None, is_buy: bool) -> float | None:
+        """A price in whole fen, not worse for its order than what was written."""
+        if price is None:
+            return None
+        return (math.floor(price * 100 + 1e-6) if is_buy else math.ceil(price * 100 - 1e-6)) / 100
+
     def _today(self) -> str:
         return str(self.market.sessions[self.market.running.t])
 
@@ -403,8 +410,8 @@ class AShareBroker(Surface):
         moment = self.book.moment()
         close = float(market.mark[moment.known, i]) if moment.known >= 0 else math.nan
         until = valid_until(valid, moment.date)
-        if price is not None and self.account.exact:  # prices are quoted in fen
-            price = (math.floor(price * 100 + 1e-6) if shares > 0 else math.ceil(price * 100 - 1e-6)) / 100
+        if self.account.exact:  # prices are quoted in fen
+            price, plimit = (self._quoted(number, size > 0) for number in (price, plimit))
         order = self.book.place(owner, data, i, shares, moment, close)
         if not shares and size > 0:
             order.ordtype = Order.Buy
@@ -412,6 +419,7 @@ class AShareBroker(Surface):
         if until == 0.0:
             order.day, order.valid = True, moment.date
         order.oco, order.parent, order.transmit, trailamount, trailpercent = linked
+        order.whole_fen = self.account.exact
         if kind in (Order.StopTrail, Order.StopTrailLimit):
             order.trail(trailamount, trailpercent)
         for key, note in notes.items():

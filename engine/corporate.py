@@ -212,8 +212,8 @@ def whole_shares(shares: int, ratio: float) -> tuple[int, float]:
 
 
 def fen(yuan: float) -> int:
-    """Yuan as whole fen, half-up."""
-    return math.floor(yuan * 100.0 + 0.5)
+    """Yuan as whole fen, half-up; 50 shares x 0.0045 yuan are 23 fen, though floats make it 22.499999999999996."""
+    return math.floor(round(yuan * 100.0, 6) + 0.5)
 
 
 def refuse_adjusted(market: Market) -> None:

@@ -165,7 +165,10 @@ class CorporateDesk:
                 self._agenda.add(action.pay_t)
                 self.receivable += cash - due
                 continue
-            if kind == corporate.UNRESOLVED and shares:
+            if shares < 0:  # a consolidation takes no more than is left
+                shares = max(shares, -held)
+                booking = booking._replace(shares=shares)
+            if shares < 0 or (kind == corporate.UNRESOLVED and shares):
                 self.lots.rescale(i, held, held + shares)
             elif shares:
                 self._credit(i, shares, t, action.list_t)
@@ -244,7 +247,10 @@ class CorporateDesk:
                 booked.append(self._pay_out(i, t, holdings[i], corporate.fen(price * holdings[i])))
         for i, target, row in self._exchanges.pop(t, ()):
             held = holdings.get(i, 0)
-            if held:
+            if held and target >= 0 and not np.isfinite(self.market.mark[t, target]):  # it does not trade yet
+                self._exchanges.setdefault(t + 1, []).append((i, target, row))
+                self._agenda.add(t + 1)
+            elif held:
                 booked += self._exchange(i, target, row, t, held, holdings)
         return booked
 

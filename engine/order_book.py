@@ -124,9 +124,11 @@ class OrderBook(OrderEnds):
                     size = int(order.left * ratio)
                 else:
                     continue
-                order.resize(size)
-                if order.refusal is not None:
-                    order.refusal.wanted = order.refusal.done + size
+                if size:
+                    order.resize(size)
+                else:  # a consolidation leaves nothing to trade
+                    self.remove(order)
+                    self.reject(order, self.market.running.t, order.left, matching.LOT)
 
     def drop_delisted(self, i: int, t: int) -> None:
         """Reject what waits for a stock that has left the market."""

@@ -116,7 +116,7 @@ class OrderEnds:
     def reject(self, order: Order, t: int, wanted: int, reason: str) -> None:
         """Refuse an order for good."""
         order.reason = reason
-        self._close_refusal(order, "dropped")
+        self._close_refusal(order, "changed")  # what waited is refused for good for this reason
         self.ledger.refuse(t, order, wanted, 0, reason, "dropped")
         self.end(order, Order.Rejected, "dropped")
 

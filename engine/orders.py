@@ -254,6 +254,8 @@ class Order(_Answers):
         The ledger's open refusal of this order.
     target : float or None
         Yuan to hold, when sized at the fill.
+    whole_fen : bool
+        Whether a trailing trigger is a price of whole fen.
     waits : bool
         For its parent, or for the order that transmits it.
     """
@@ -269,7 +271,7 @@ class Order(_Answers):
     oco: Any = None
     trailamount: float | None = None
     trailpercent: float | None = None
-    transmit, triggered, day, basket = True, False, False, False
+    transmit, triggered, day, basket, whole_fen = True, False, False, False, False
     limit_offset = 0.0
     position = 0
     charged: tuple[Any, Any, Any, Any] = (0, 0, 0, 0)
@@ -346,6 +348,8 @@ class Order(_Answers):
         """Ask for ``left`` shares more instead of what was asked for."""
         self.shrink(left)
         self.wanted = int(abs(self.size))
+        if self.refusal is not None:
+            self.refusal.wanted = self.refusal.done + left
 
     def active(self) -> bool:
         """Whether it may be tried: a child of a bracket waits for its parent."""
@@ -366,10 +370,13 @@ class Order(_Answers):
         created = self.created
         gap = self.trailamount or (price * self.trailpercent if self.trailpercent else 0.0)
         trigger = price + gap if self.isbuy() else price - gap
+        if self.whole_fen:
+            trigger = round(trigger, 2)
         if trigger < created.price if self.isbuy() else trigger > created.price:
             created.price = trigger
             if self.exectype == _Base.StopTrailLimit:
-                created.pricelimit = trigger - self.limit_offset
+                limit = trigger - self.limit_offset
+                created.pricelimit = round(limit, 2) if self.whole_fen else limit
 
     def clone(self) -> OrderNotice:
         """The order as it stands now, for a notification."""
