@@ -124,7 +124,9 @@ class CorporateDesk:
         for action in self._book.actions_on(t):
             i = action.event.i
             ratios[i] = action.ratio
-            right = self._rights.pop(action, None) or self._entitle(action, holdings.get(i, 0), t)
+            right = self._rights.pop(action, None)
+            if right is None or not action.plain or action.ratio < 1.0:  # shares are swapped for who holds them now
+                right = self._entitle(action, holdings.get(i, 0), t)
             if right.shares:
                 booked += self._carry_out(action, right, holdings.get(i, 0), t, cash_fen + _net(booked))
         return ratios, booked
@@ -245,13 +247,17 @@ class CorporateDesk:
             if holdings.get(i, 0):
                 price = 0.0 if self.policy.delisting == "zero" else float(self.market.mark[t, i])
                 booked.append(self._pay_out(i, t, holdings[i], corporate.fen(price * holdings[i])))
+        there = dict(holdings)
         for i, target, row in self._exchanges.pop(t, ()):
             held = holdings.get(i, 0)
             if held and target >= 0 and not np.isfinite(self.market.mark[t, target]):  # it does not trade yet
                 self._exchanges.setdefault(t + 1, []).append((i, target, row))
                 self._agenda.add(t + 1)
             elif held:
-                booked += self._exchange(i, target, row, t, held, holdings)
+                swapped = self._exchange(i, target, row, t, held, there)
+                for booking in swapped:
+                    there[booking.i] = there.get(booking.i, 0) + booking.shares
+                booked += swapped
         return booked
 
     def _pay_out(self, i: int, t: int, held: int, cash: int) -> Booking:

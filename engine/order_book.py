@@ -235,7 +235,7 @@ class OrderBook(OrderEnds):
         size = int(abs(gap) // price) if (gap > 0) == order.isbuy() else 0
         order.target = None
         if not size:
-            self.end(order, Order.Canceled, "done")
+            self.end(order, Order.Canceled, "cancelled")
             return False
         if self.rules.lots and order.isbuy():
             legal = legal_buy(size, self.lot(order.i, t))

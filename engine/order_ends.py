@@ -53,6 +53,7 @@ class OrderEnds:
 
     def _no_cash(self, order: Order, t: int) -> None:
         order.reason = matching.CASH
+        self._close_refusal(order, "changed")
         self.ledger.refuse(t, order, order.left, 0, matching.CASH, "dropped")
         self.end(order, Order.Margin, "dropped")
 
