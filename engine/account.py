@@ -7,6 +7,7 @@ Backtrader's own broker computes with.
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -118,17 +119,17 @@ class Account:
         self.cash += interest
         self.ledger.interest(interest)
 
-    def book_actions(self, t: int) -> tuple[dict[int, float], dict[int, float], list[Trade]]:
+    def book_actions(self, t: int, waiting: Container[int]) -> tuple[dict[int, float], dict[int, float], list[Trade]]:
         """Book payments and ex-dates of session ``t``, before trading.
 
         Returns
         -------
         (dict of int to float, dict of int to float, list of Trade)
-            Shares after per share before, and price before over reference price, of the stocks with an ex-date,
-            held or not; and trades that an action left without a share.
+            Shares after per share before, and price before over reference price, of the stocks with an ex-date that
+            are held or ``waiting`` to be traded; and trades that an action left without a share.
         """
-        ratios, bookings = self.desk.open(t, self.holdings, self.cash)
-        return ratios, self.desk.factors(t), self._book(t, bookings)
+        ratios, bookings = self.desk.open(t, self.holdings, self.cash, waiting)
+        return ratios, self.desk.factors(t) if waiting else {}, self._book(t, bookings)
 
     def settle(self, t: int) -> list[Trade]:
         """Book what session ``t`` makes of holdings that left the market; returns the trades closed and opened."""

@@ -453,7 +453,7 @@ class AShareBroker(Surface):
         busy = account.desk.is_busy(t)
         if busy:
             if self.rules.corporate_actions:
-                ratios, factors, closed = account.book_actions(t)
+                ratios, factors, closed = account.book_actions(t, {order.i for order in book.open})
                 if ratios:
                     book.follow(ratios, factors)
                 book.tell(closed)

@@ -7,7 +7,7 @@ applies the bookings that come back. A booking always changes cash by ``cash_fen
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -69,7 +69,7 @@ class CorporateDesk:
         self.receivable = 0
         self.locked: dict[int, int] = {}
         self.owed: dict[int, int] = {}
-        self._book = corporate.EventBook(market)
+        self._book = market.shared(corporate.EventBook)
         self._days: list[int] = market.sessions.astype("datetime64[D]").astype(np.int64).tolist()
         self._rights: dict[corporate.Action, _Right] = {}
         self._payments: dict[int, list[Booking]] = {}
@@ -93,7 +93,9 @@ class CorporateDesk:
 
     # -- ex-dates and payments ------------------------------------------------------------------
 
-    def open(self, t: int, holdings: Mapping[int, int], cash_fen: float) -> tuple[dict[int, float], list[Booking]]:
+    def open(
+        self, t: int, holdings: Mapping[int, int], cash_fen: float, waiting: Container[int] = ()
+    ) -> tuple[dict[int, float], list[Booking]]:
         """Payments and ex-dates of session ``t``, before trading.
 
         Parameters
@@ -103,11 +105,14 @@ class CorporateDesk:
             Shares by stock after the close of the session before.
         cash_fen : float
             What can be spent on rights.
+        waiting : container of int
+            Stocks whose orders wait.
 
         Returns
         -------
         (dict of int to float, list of Booking)
-            Free shares after per share before of the stocks with an ex-date, held or not, and what to book.
+            Free shares after per share before of the stocks with an ex-date that are held or waited for, and what to
+            book.
         """
         booked = self._payments.pop(t, [])
         for booking in booked:
@@ -123,9 +128,11 @@ class CorporateDesk:
         ratios: dict[int, float] = {}
         for action in self._book.actions_on(t):
             i = action.event.i
+            right = self._rights.pop(action, None) if self._rights else None
+            if right is None and i not in holdings and i not in waiting:
+                continue
             ratios[i] = action.ratio
-            right = self._rights.pop(action, None)
-            if right is None or not action.plain or action.ratio < 1.0:  # shares are swapped for who holds them now
+            if right is None or not action.plain or ratios[i] < 1.0:  # shares are swapped for who holds them now
                 right = self._entitle(action, holdings.get(i, 0), t)
             if right.shares:
                 booked += self._carry_out(action, right, holdings.get(i, 0), t, cash_fen + _net(booked))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -154,8 +154,11 @@ class Market:
         """Stocks that may be sold on the day of purchase (T+0)."""
         self.day_numbers = _day_numbers(self.sessions)
         self._freeze()
+        self.tables: Any = None
+        """What knows the dated tables of the data folder: a :class:`feeds.point_in_time.PointInTime`."""
         self._clock: Clock | None = None
         self._handles: dict[int, StockHandle] = {}
+        self._shared: dict[Any, Any] = {}
 
     def _freeze(self) -> None:
         """Make every array read-only."""
@@ -396,6 +399,26 @@ class Market:
                 f"when only closes up to {self.sessions[known] if known >= 0 else 'nothing'} are known"
             )
         return View(self, t)
+
+    @property
+    def known(self) -> Any:
+        """The dated tables of the folder that the market was opened from.
+
+        Raises
+        ------
+        DataError
+            If it was built from arrays.
+        """
+        if self.tables is None:
+            raise DataError("this market was built from arrays and has no reports; open a data folder")
+        return self.tables
+
+    def shared(self, make: Callable[[Market], Any]) -> Any:
+        """What ``make(market)`` derives from the arrays, made once for this market and all its forks."""
+        found = self._shared.get(make)
+        if found is None:
+            found = self._shared[make] = make(self)
+        return found
 
     def fork(self) -> Market:
         """A copy that shares all arrays but has a clock and handles of its own (one per run)."""

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # NumPy too is imported where it is needed: its import counts as Backtrader's and pandas'
     import numpy as np
 
+    from engine.market import Market
     from engine.simulation import Simulation
 
 HOLD, EVERY, CASH = 50, 20, 10_000_000.0
@@ -108,14 +109,45 @@ def best(scores: np.ndarray) -> list[int]:
     return chosen[np.argsort(-scores[chosen], kind="stable")].tolist()  # type: ignore[no-any-return]
 
 
-def our_job(folder: Path) -> Callable[[], tuple[Simulation, list[Any]]]:
-    """Open the job on Huice with every A-share rule on; what is returned runs it and makes the ledger's tables."""
+def with_dividends(market: Market) -> Market:
+    """The job's market with a dividend of 0.10 yuan a stock about every 240 sessions, half of them taxed later."""
+    import numpy as np
+
+    from engine.market import Market
+
+    sessions, stocks = market.shape
+    t = np.concatenate([np.arange(1 + i % 240, sessions, 240) for i in range(stocks)])
+    i = np.concatenate([np.full(len(range(1 + i % 240, sessions, 240)), i) for i in range(stocks)])
+    order = np.lexsort((i, t))
+    t, i = t[order], i[order]
+    before = market.mark[t - 1, i]
+    reference = np.round(before - 0.1, 2)
+    raw = {name: np.array(getattr(market, name)) for name in ("open", "high", "low", "close", "preclose", "volume")}
+    traded = market.traded[t, i] > 0
+    raw["preclose"][t[traded], i[traded]] = reference[traded]
+    events = {
+        "t": t, "i": i, "prev_close": before, "preclose": reference, "factor_ratio": before / reference,
+        "share_ratio": np.ones(len(t)), "cash": np.full(len(t), 0.1), "pay_t": t + t % 3,
+    }  # fmt: skip
+    return Market.build(market.sessions, market.symbols, raw, events=events)
+
+
+def our_job(
+    folder: Path, events: bool = False, tables: bool = True, **options: Any
+) -> Callable[[], tuple[Simulation, list[Any]]]:
+    """Open the job on Huice, by default with every A-share rule on; what is returned runs it and makes the tables.
+
+    ``events`` adds dividends, ``tables=False`` leaves the tables out; ``options`` are those of
+    :func:`engine.simulation.simulate`.
+    """
     import numpy as np
 
     from engine.market import Market
     from engine.simulation import simulate
 
     market = Market.load(folder / "market")
+    if events:
+        market = with_dividends(market)
     scores, symbols = np.load(folder / "scores.npy", mmap_mode="r"), market.symbols
 
     class Job(counting_strategy()):  # type: ignore[misc]
@@ -125,10 +157,10 @@ def our_job(folder: Path) -> Callable[[], tuple[Simulation, list[Any]]]:
             self.broker.target_weights({symbols[i]: 1.0 / HOLD for i in chosen}, owner=self)
 
     def timed() -> tuple[Simulation, list[Any]]:
-        done = simulate(market, Job, cash=CASH)
+        done = simulate(market, Job, cash=CASH, **options)
         ledger = done.broker.ledger
         frames = (ledger.equity_frame, ledger.fills_frame, ledger.positions_frame, ledger.refusals_frame)
-        return done, [frame() for frame in frames]
+        return done, [frame() for frame in frames] if tables else []
 
     return timed
 
@@ -147,6 +179,21 @@ def run_ours(folder: Path) -> dict[str, Any]:
         "fills": len(frames[1]),
         "value": done.broker.getvalue(),
     }
+
+
+def run_rules(folder: Path, on: int, events: int) -> dict[str, Any]:
+    """The job with every rule on or (0) off, with dividends or (0) none: CPU seconds of the event loop."""
+    from engine.fees import ZeroFees
+    from engine.rules import Rules
+
+    bare = Rules(t_plus_one=False, lots=False, price_limits=False, corporate_actions=False)
+    options: dict[str, Any] = {} if on else {"rules": bare, "fees": ZeroFees()}
+    timed = our_job(folder, events=bool(events), tables=False, **options)
+    began = time.process_time()
+    done, _ = timed()
+    cpu = time.process_time() - began
+    ledger = done.broker.ledger
+    return {"cpu": cpu, "fills": len(ledger.fills_frame()), "booked": len(ledger.corporate_frame())}
 
 
 def run_plain(folder: Path) -> dict[str, Any]:
@@ -220,7 +267,7 @@ def main(what: str, folder: Path, *numbers: str) -> None:
     import _cli  # noqa: F401  (puts the project's packages first on the path)
 
     jobs: dict[str, Callable[..., dict[str, Any]]] = {
-        "make": make, "ours": run_ours, "plain": run_plain, "open": open_real
+        "make": make, "ours": run_ours, "plain": run_plain, "open": open_real, "rules": run_rules
     }  # fmt: skip
     figures = jobs[what](folder, *map(int, numbers))
     figures |= {"process_cpu": time.process_time() - imported, "peak_mb": memory()["peak"], "own_mb": memory()["own"]}

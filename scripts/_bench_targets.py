@@ -25,6 +25,8 @@ JOB = {500: 0.17, 5000: 0.30}
 PROCESS = {500: (0.6, 250), 5000: (1.1, 600)}
 """CPU seconds beyond the imports and peak MB of the whole process, at most, by stocks."""
 RATIO, GROWTH = 300, 3.0
+RULES = 1.5
+"""CPU of the job with every rule on over that with rules off, at most."""
 
 
 def run(arguments: Sequence[str], more: Mapping[str, str] | None = None) -> tuple[float, str]:
@@ -83,6 +85,17 @@ def of_rows(rows: Sequence[dict[str, Any]], grown: float | None) -> list[dict[st
     if grown is not None and (rows[0]["stocks"], rows[-1]["stocks"]) == (50, 5000):
         lines.append(line("growth from 50 to 5000 stocks", grown, GROWTH, "times"))
     return lines
+
+
+def of_rules(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the rules cost; rows of one market stand together, on before off."""
+    return [
+        line(
+            f"event loop, {on['stocks']} stocks{', ' + on['events'] if on['events'] != 'none' else ''}, "
+            "every rule on over rules off", on["cpu_s"] / off["cpu_s"], RULES, "times",
+        )
+        for on, off in zip(rows[::2], rows[1::2], strict=True)
+    ]  # fmt: skip
 
 
 def of_help() -> list[dict[str, Any]]:

@@ -236,6 +236,39 @@ def print_profile(stocks: int, sessions: int, as_json: bool) -> None:
         print_table(rows)
 
 
+def print_rules(stocks: int, sessions: int, repeat: int, as_json: bool) -> None:
+    """What the rules cost: the event loop of the job with every rule on, and with rules and fees off.
+
+    Once as the job is, and once with a dividend a year of every stock. Runs take turns, a process each; the medians
+    count.
+    """
+    runs: dict[tuple[int, int], list[dict[str, Any]]] = {(1, 0): [], (0, 0): [], (1, 1): [], (0, 1): []}
+    with jobs([stocks], sessions) as folders:
+        for _ in range(max(1, repeat)):
+            for (on, events), found in runs.items():
+                found.append(_bench_targets.in_process("rules", folders[stocks], str(on), str(events)))
+    rows = [
+        {
+            "stocks": stocks,
+            "sessions": sessions,
+            "events": "dividends" if events else "none",
+            "rules": "on" if on else "off",
+            "cpu_s": round(statistics.median(run["cpu"] for run in found), 3),
+            "fills": found[0]["fills"],
+            "booked": found[0]["booked"],
+        }
+        for (on, events), found in runs.items()
+    ]
+    targets = _bench_targets.of_rules(rows)
+    if as_json:
+        print(json.dumps({"rows": rows, "targets": targets}))
+        return
+    print_table(rows)
+    print("booked: dividends and the tax on them; off: no T+1, lots, price limits, corporate actions or fees")
+    print()
+    print_table(targets)
+
+
 def sizes_of(text: str) -> list[int]:
     """Sorted sizes from ``--stocks``.
 
@@ -273,12 +306,18 @@ def main(
     profile: bool = typer.Option(
         False, help="Print where our side spends its time, on 500 stocks or the largest of --stocks."
     ),
+    rules: bool = typer.Option(
+        False, help="Measure what the rules cost, on 500 stocks or the largest of --stocks: every rule on over off."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object instead of the tables."),
 ) -> None:
     """Measure ours against plain Backtrader on the same job."""
     sizes = sizes_of(stocks) if stocks else list(SIZES)
     if profile:
         print_profile(sizes[-1] if stocks else 500, sessions, as_json)
+        return
+    if rules:
+        print_rules(sizes[-1] if stocks else 500, sessions, repeat, as_json)
         return
     if check or write:
         hold_baseline(part, sizes, sessions, repeat, anew=write, as_json=as_json)

@@ -83,6 +83,29 @@ def test_a_size_that_is_no_number_and_a_folder_that_is_not_there_are_named() -> 
     assert (done.returncode, done.stderr) == (2, "error: --data: there is no folder 'no-such-folder'\n")
 
 
+def test_the_cost_of_the_rules_stands_beside_its_target() -> None:
+    done = bench("--rules", "--stocks", "60", "--sessions", "400", "--repeat", "1")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    rows = [dict(zip(lines[0].split(), line.split(), strict=True)) for line in lines[1:5]]
+    assert [(row["events"], row["rules"]) for row in rows] == [
+        ("none", "on"), ("none", "off"), ("dividends", "on"), ("dividends", "off")
+    ]  # fmt: skip
+    assert [int(row["booked"]) > 50 for row in rows] == [False, False, True, False]
+    assert min(float(row["cpu_s"]) for row in rows) > 0
+    for line, what in zip(lines[-2:], ("60 stocks, every", "60 stocks, dividends, every"), strict=True):
+        assert f"event loop, {what} rule on over rules off" in line and "at most 1.5" in line
+
+
+def test_the_target_of_the_rules_is_the_ratio_of_on_to_off(load: Any) -> None:
+    rows = [{"stocks": 500, "events": "none", "cpu_s": cpu} for cpu in (0.3, 0.2)]
+    rows += [{"stocks": 500, "events": "dividends", "cpu_s": cpu} for cpu in (0.31, 0.2)]
+    lines = load("_bench_targets").of_rules(rows)
+    assert [(line["measured"], line["target"], line["met"]) for line in lines] == [
+        (1.5, "at most 1.5", "yes"), (1.55, "at most 1.5", "NO")
+    ]  # fmt: skip
+
+
 # -- the job ----------------------------------------------------------------------------------------
 
 
