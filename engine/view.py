@@ -87,6 +87,44 @@ class View:
         """A market-wide series up to t (``benchmark_price``, ``risk_free_10y`` ...), shape (t + 1,)."""
         return self._market.series[name][: self.t + 1]
 
+    def fundamentals(
+        self, field: str, *, kind: str = "reported", lag: int = 0, skip_empty: bool = False, table: str = ""
+    ) -> np.ndarray:
+        """One figure of the reports disclosed before this session, shape (N,); NaN where there is none.
+
+        Parameters
+        ----------
+        field : str
+            Such as ``net_profit`` (``python scripts/data.py info`` lists them), or ``period_end``.
+        kind : {"reported", "quarter", "ttm", "yoy"}
+            Cumulative from 1 January as reported, the single quarter, the last twelve months, or growth.
+        lag : int
+            So many quarters before the latest report.
+        skip_empty : bool
+            Take the latest report that has the figure.
+        table : str
+            Which table of fundamentals; by default the first that has the field.
+
+        Raises
+        ------
+        ConfigError, DataError
+            As :meth:`feeds.point_in_time.PointInTime.fundamentals`.
+        """
+        days = self._market.sessions[self.t : self.t + 1]
+        more = {"kind": kind, "lag": lag, "skip_empty": skip_empty, "table": table}
+        return self._market.known.fundamentals(field, days, **more)[0]  # type: ignore[no-any-return]
+
+    def as_of(self, table: str, column: str) -> np.ndarray:
+        """The last value of a dated table on or before this session, shape (N,).
+
+        ``view.as_of("industry_sw_history", "l1_name")``; see :meth:`feeds.point_in_time.PointInTime.as_of`.
+        """
+        return self._market.known.as_of(table, column, self._market.sessions[self.t : self.t + 1])[0]  # type: ignore[no-any-return]
+
+    def members(self, index: str) -> np.ndarray:
+        """Which of the N stocks are in an index (``csi300``) on this session; bool, shape (N,)."""
+        return self._market.known.members(index, self._market.sessions[self.t : self.t + 1])[0]  # type: ignore[no-any-return]
+
     def upto(self, t: int | np.datetime64 | str) -> View:
         """The view of an earlier session.
 

@@ -14,12 +14,18 @@ from __future__ import annotations
 import datetime as dt
 import warnings
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.errors import ConfigError, DataError, nearest
+
+if TYPE_CHECKING:
+    from feeds.synthetic_population import Population
+    from feeds.synthetic_prices import Paths
 
 SCHEME = "synthetic"
 """Word that begins a data spec of this feed."""
@@ -169,11 +175,52 @@ def write_synthetic(
         If the exchange calendar does not cover the span, or it holds fewer than two sessions.
     """
     from feeds.synthetic_index import form_indices
-    from feeds.synthetic_population import draw_population
-    from feeds.synthetic_prices import simulate
     from feeds.synthetic_tables import write_tables
 
-    config = SyntheticConfig(seed=seed, stocks=stocks, start=_as_date(start, "start"), end=_as_date(end, "end"))
+    drawn = draw_market(
+        SyntheticConfig(seed=seed, stocks=stocks, start=_as_date(start, "start"), end=_as_date(end, "end"))
+    )
+    indices = form_indices(drawn.people, drawn.paths, drawn.sessions, drawn.before)
+    write_tables(folder, drawn.people, drawn.paths, indices, drawn.sessions, drawn.stream)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A market before it is written: T sessions x N stocks.
+
+    Attributes
+    ----------
+    people : feeds.synthetic_population.Population
+    paths : feeds.synthetic_prices.Paths
+    sessions, before : ndarray of datetime64[D]
+        Sessions of the span, and those before it.
+    stream : Streams
+    """
+
+    people: Population
+    paths: Paths
+    sessions: np.ndarray
+    before: np.ndarray
+    stream: Streams
+
+
+def draw_market(config: SyntheticConfig, record: Callable[[np.ndarray], None] | None = None) -> Drawn:
+    """Draw who is listed and let prices run.
+
+    Parameters
+    ----------
+    config : SyntheticConfig
+    record : callable, optional
+        See :func:`feeds.synthetic_prices.simulate`.
+
+    Raises
+    ------
+    DataError
+        If the exchange calendar does not cover the span, or it holds fewer than two sessions.
+    """
+    from feeds.synthetic_population import draw_population
+    from feeds.synthetic_prices import simulate
+
     known = exchange_sessions(config.end)
     first = int(np.searchsorted(known, np.datetime64(config.start, "D")))
     sessions = known[first:]
@@ -181,11 +228,10 @@ def write_synthetic(
         raise DataError(
             f"{config.start} to {config.end} has {len(sessions)} sessions and a market needs two; choose a longer span"
         )
-    streams = Streams(config.seed)
-    people = draw_population(config.stocks, sessions, known[:first], streams)
-    paths = simulate(people, sessions, streams)
-    indices = form_indices(people, paths, sessions, known[:first])
-    write_tables(folder, people, paths, indices, sessions, streams)
+    stream = Streams(config.seed)
+    people = draw_population(config.stocks, sessions, known[:first], stream)
+    paths = simulate(people, sessions, stream, record)
+    return Drawn(people=people, paths=paths, sessions=sessions, before=known[:first], stream=stream)
 
 
 def _as_date(value: str | dt.date, name: str) -> dt.date:

@@ -10,8 +10,8 @@ from feeds.synthetic_population import Population
 from feeds.synthetic_prices import Paths
 from feeds.synthetic_schedules import PLAIN
 
-LARGE, MID, COMPOSITE = "000300", "000905", "000001"
-LARGE_SHARE, MID_SHARE = 0.20, 0.35
+LARGE, MID, TOP, COMPOSITE = "000300", "000905", "000016", "000001"
+LARGE_SHARE, MID_SHARE, TOP_SHARE = 0.20, 0.35, 0.035
 """Members as a share of the stocks listed on the review's cut-off."""
 INCUMBENT = 1.12
 """A member's size counts for so much more at a review, which keeps the changes few (the buffer zone)."""
@@ -48,14 +48,15 @@ def form_indices(people: Population, paths: Paths, sessions: np.ndarray, before:
     cutoff = np.searchsorted(sessions, reviews["announced"])
     value = paths.mark.astype(np.float64) * paths.float_shares  # fen, at each close
     opening = paths.preclose[0].astype(np.float64) * people.float_shares  # at the close before the panel
-    chosen = {code: np.zeros((len(effective), len(people.symbols)), bool) for code in (LARGE, MID)}
+    chosen = {code: np.zeros((len(effective), len(people.symbols)), bool) for code in (LARGE, MID, TOP)}
     for k, a in enumerate(cutoff):
-        chosen[LARGE][k], chosen[MID][k] = _select(people, value, opening, int(a), chosen, k)
+        for code, inside in _select(people, value, opening, int(a), chosen, k).items():
+            chosen[code][k] = inside
     spells = _spells(chosen, reviews)
     session_review = np.searchsorted(effective, np.arange(len(sessions)), side="right") - 1
     t = np.arange(len(sessions))[:, None]
     shanghai = (people.exchange == "SH") & (t >= people.list_pos + COMPOSITE_FROM) & (t <= people.last_pos)
-    members = {LARGE: chosen[LARGE][session_review], MID: chosen[MID][session_review], COMPOSITE: shanghai}
+    members = {code: inside[session_review] for code, inside in chosen.items()} | {COMPOSITE: shanghai}
     return Indices(
         spells=spells,
         levels={code: _level(inside, people, paths, value, opening) for code, inside in members.items()},
@@ -84,20 +85,22 @@ def review_days(sessions: np.ndarray) -> dict[str, np.ndarray]:
 
 def _select(
     people: Population, value: np.ndarray, opening: np.ndarray, a: int, chosen: dict[str, np.ndarray], k: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Members of the two indices, judged by what was known at the close before session ``a``."""
+) -> dict[str, np.ndarray]:
+    """Members of the three indices, judged by what was known at the close before session ``a``."""
     count = value.shape[1]
     listed = (people.list_pos < a) & (people.last_pos >= a)
     able = listed & (people.list_pos <= a - SEASONING) & (people.state[max(a - 1, 0)] == PLAIN)
     size = value[max(0, a - 120) : a].mean(axis=0) if a else opening
-    last = (chosen[LARGE][k - 1], chosen[MID][k - 1]) if k else (np.zeros(count, bool),) * 2
+    last = [chosen[code][k - 1] if k else np.zeros(count, bool) for code in (LARGE, MID, TOP)]
     large = _top(np.where(last[0], INCUMBENT, 1.0) * size, able, max(1, round(LARGE_SHARE * listed.sum())))
+    shanghai = able & (people.exchange == "SH")
+    top = _top(np.where(last[2], INCUMBENT, 1.0) * size, shanghai, max(1, round(TOP_SHARE * listed.sum())))
     mid = _top(
         np.where(last[0] | last[1], INCUMBENT, 1.0) * size,
         able & ~large,
         max(1, round(MID_SHARE * listed.sum())),
     )
-    return large, mid
+    return {LARGE: large, MID: mid, TOP: top}
 
 
 def _top(score: np.ndarray, able: np.ndarray, number: int) -> np.ndarray:

@@ -20,7 +20,7 @@ MAIN_SH, MAIN_SZ, SME, CHINEXT, STAR = range(5)
 BOARD_NAMES = ("Main", "Main", "SME", "ChiNext", "STAR")
 BOARD_SHARE = (0.38, 0.12, 0.22, 0.21, 0.07)
 """Share of all stocks ever listed in 2010-2020, rounded."""
-LISTED_AT_START = (0.75, 0.97, 0.60, 0.35, 0.0)
+LISTED_AT_START = (0.50, 0.97, 0.36, 0.10, 0.0)
 """Share that is already listed when a span of ten years begins in 2010."""
 BOARD_OPENS = np.array(["1991-01-02", "1991-07-03", "2004-06-25", "2009-10-30", "2019-07-22"], "datetime64[D]")
 CODES = (
@@ -151,7 +151,7 @@ def draw_population(count: int, sessions: np.ndarray, before: np.ndarray, stream
         state=standing.state,
         trading=trading,
         jumps=sorted_by_t({k: np.concatenate([standing.jumps[k], news[k]]) for k in news}),
-        payouts=payouts(list_pos, standing.last_pos, sessions, stream("payouts")),
+        payouts=payouts(list_pos, standing, sessions, stream("payouts")),
     )
 
 
@@ -248,8 +248,9 @@ def _money(
     )
     price = np.round(np.clip(np.exp(np.log(np.where(new, 16.0, 10.0)) + 0.55 * normal[1]), 3.0, 120.0), 2)
     tilt = np.array([row[3] for row in INDUSTRIES])[industry]
-    main = np.where(board <= MAIN_SZ, 5.0e9, 3.5e9)
-    cap = np.clip(np.where(new, 3.5e9, main) * tilt * np.exp(np.where(new, 0.8, 1.1) * normal[2]), 8e8, 1.5e12)
+    main = np.where(board <= MAIN_SZ, 6.4e9, 4.8e9)
+    skewed = normal[2] + 0.15 * (normal[2] ** 2 - 1.0)  # many of a common size, few giants
+    cap = np.clip(np.where(new, 4.8e9, main) * tilt * np.exp(np.where(new, 0.7, 1.0) * skewed), 1.2e9, 1.5e12)
     total = np.rint(cap / (price * (1.0 + premium)) / 1e4).astype(np.int64) * 10_000
     part = np.where(rng.random(count) < 0.4, 1.0, rng.uniform(0.25, 0.95, count))
     part = np.where(new, 0.25, part)
@@ -260,6 +261,8 @@ def _money(
         "total": total,
         "float": np.where(part >= 1.0, total, np.rint(total * part / 100).astype(np.int64) * 100),
         "beta": np.clip(1.05 + 0.2 * normal[3], 0.5, 1.6),
-        "volatility": 0.0195 * np.exp(0.18 * normal[4]) * (cap / 4e9) ** -0.05,
-        "turnover": np.clip(0.0115 * (cap / 4e9) ** -0.3 * np.exp(0.65 * normal[5]) / part**0.25, 0.0008, 0.06),
+        "volatility": 0.0155 * np.exp(0.21 * normal[4]) * (cap / 4e9) ** -0.03,
+        "turnover": np.clip(
+            0.0150 * (cap / 4e9) ** -0.15 * np.exp(0.50 * normal[4] + 0.45 * normal[5]) / part**0.25, 0.0008, 0.09
+        ),
     }

@@ -2,43 +2,47 @@
 
 Each stock has a fair value V (yuan) that follows
 
-    V_t = V_{t-1} (1 + beta m_t + f_{industry,t} + e_t + alpha_t)
+    V_t = V_{t-1} (1 + (1 - d) x_t + d x_{t-1} + alpha_t),   x_t = beta m_t + f_{industry,t} + b' s_t + e_t
 
-with a market factor m and idiosyncratic returns e whose variances cluster (GARCH(1,1); Bollerslev
-1986) and whose shocks are Student t. The printed close is V cut to the session's price limits and
-rounded to the fen. What the limit cuts off stays in V, so that a large shock becomes a run of locked
-sessions, as on the real exchange; V also moves while a stock is suspended.
+with the market m, industries f and styles s of :mod:`feeds.synthetic_market`, exposures b, and idiosyncratic
+returns e whose volatility follows the market's and a log AR(1) of the stock's own and whose shocks are Student t;
+a share d of every move sinks in a session later. The printed close is V cut to the session's price limits and
+rounded to the fen. What the limit cuts off stays in V, so that a large shock becomes a run of locked sessions, as
+on the real exchange; V also moves while a stock is suspended.
 
-alpha_t is what a strategy can find: small returns per session on standardised size, past 20-session
-return and turnover (:data:`SIZE_PREMIUM`, :data:`REVERSAL`, :data:`LOW_TURNOVER`).
+alpha_t is what a strategy can find (:mod:`feeds.synthetic_alphas`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from feeds.synthetic_alphas import Forecaster, score
+from feeds.synthetic_market import common_paths
 from feeds.synthetic_population import CHINEXT, CHINEXT_REFORM, STAR, Population, Stream
 from feeds.synthetic_schedules import LEAVING, PLAIN
 
-SIZE_PREMIUM = -0.00034
-"""Return per session and per standard deviation of log market value."""
-REVERSAL = -0.00052
-"""Return per session and per standard deviation of the return over the past 20 sessions."""
-LOW_TURNOVER = -0.00030
-"""Return per session and per standard deviation of the log of the smoothed turnover."""
-
-MARKET_VOLATILITY = 0.0150  # per session
-INDUSTRY_VOLATILITY = 0.0065
-MARKET_DRIFT = 0.00030
+LATE = 0.05
+"""Share of a move that sinks in a session later."""
+OWN_MEMORY, OWN_SHOCK, OWN_NOISE = 0.990, 0.050, 0.064
+"""AR(1) of the log of a stock's own volatility: memory, answer to the size of the last shock, noise."""
 NEWS = 0.012  # share of stock-sessions with news
 NEWS_UP, NEWS_DOWN = 0.060, 0.045  # mean size of good news (three in five) and of bad
 NEWS_MEAN = NEWS * (0.6 * NEWS_UP - 0.4 * NEWS_DOWN)
+SMALL_BETA = 0.13
+"""Small stocks answer more to the market: beta falls by this per standard deviation of log market value."""
+NIGHT, NIGHT_NOISE = 0.27, 0.26
+"""Part of a session's move that the opening auction has, and its error relative to the session's volatility."""
+REACH = 0.46
+"""Reach of highs and lows beyond open and close, relative to the session's volatility."""
+OWN_TURNOVER = 1.15
+"""Elasticity of turnover to the stock's own volatility."""
 FLOOR_YUAN = 1.2  # fair value never falls below
 NO_LIMIT = 1 << 30  # fen
 ST_TEN_PERCENT = np.datetime64("2026-07-06")  # main-board ST moves from 5 % to 10 %
-LOOKBACK = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,26 +63,9 @@ class Paths:
     events: dict[str, np.ndarray]  # columns t, i, prev_close, preclose, cash (fen), bonus (per 10)
 
 
-def market_path(length: int, stream: Stream) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Market return, its relative volatility (mean about 1) and the market's activity, each (T,)."""
-    rng = stream("market")
-    shocks = np.clip(rng.standard_t(6, length) / np.sqrt(1.5), -5.0, 5.0)
-    mood, bustle = rng.standard_normal(length), stream("activity").standard_normal(length)
-    base = MARKET_VOLATILITY**2
-    variance, drift, busy = base, 0.0, 0.0
-    returns, level, activity = np.empty(length), np.empty(length), np.empty(length)
-    for t in range(length):
-        drift = 0.994 * drift + 0.00006 * mood[t]
-        shock = np.sqrt(variance) * shocks[t]
-        returns[t] = min(max(MARKET_DRIFT + drift + shock, -0.07), 0.07)
-        level[t] = np.sqrt(variance / base)
-        busy = 0.985 * busy + 0.05 * bustle[t]
-        activity[t] = np.exp(busy) * np.sqrt(level[t])
-        variance = 0.015 * base + 0.085 * shock * shock + 0.9 * variance
-    return returns, level, activity
-
-
-def simulate(people: Population, sessions: np.ndarray, stream: Stream) -> Paths:
+def simulate(
+    people: Population, sessions: np.ndarray, stream: Stream, record: Callable[[np.ndarray], None] | None = None
+) -> Paths:
     """Run the market.
 
     Parameters
@@ -88,12 +75,14 @@ def simulate(people: Population, sessions: np.ndarray, stream: Stream) -> Paths:
     sessions : ndarray of datetime64[D], shape (T,)
     stream : callable
         Random generator by purpose.
+    record : callable, optional
+        Receives the expected returns of each session, (len(feeds.synthetic_alphas.NAMES), N); for tests.
     """
     length, count = len(sessions), len(people.symbols)
-    market, level, activity = market_path(length, stream)
-    sector = INDUSTRY_VOLATILITY * stream("sectors").standard_normal((length, people.industry.max() + 1))
+    common = common_paths(length, stream)
+    level = common.level
     shocks, news, magnet = stream("shocks"), stream("news"), stream("magnet")
-    bars, trade = stream("bars"), stream("turnover")
+    bars, trade, moods = stream("bars"), stream("turnover"), stream("moods")
     out = {
         name: np.zeros((length, count), np.int32)
         for name in ("open", "high", "low", "close", "preclose", "lots", "mark")
@@ -105,12 +94,11 @@ def simulate(people: Population, sessions: np.ndarray, stream: Stream) -> Paths:
     prev = np.rint(people.price * 100).astype(np.int64)  # last close in fen
     value = people.price * (1.0 + people.premium)
     total, floating = people.total_shares.copy(), people.float_shares.copy()
-    factor, variance = np.ones(count), people.volatility**2
-    usual = people.volatility**2
-    appetite, habit = np.zeros(count), people.turnover.copy()
-    history = np.tile(prev.astype(float), (LOOKBACK + 1, 1))
+    factor, own, late = np.ones(count), np.zeros(count), np.zeros(count)
+    appetite = np.zeros(count)
+    known = Forecaster(prev, people.turnover, 1.3 * people.volatility, length)
+    exposure, first_price = np.zeros((3, count)), prev.astype(float)
     owed_cash, owed_bonus = np.zeros(count), np.zeros(count, np.int64)
-    size_alpha = habit_alpha = np.zeros(count)
     jump, payout = _by_session(people.jumps, length), _by_session(people.payouts, length)
 
     for t in range(length):
@@ -119,17 +107,23 @@ def simulate(people: Population, sessions: np.ndarray, stream: Stream) -> Paths:
         state = people.state[t]
 
         # -- what one could have known at the last close
+        expected = known.expect(t, prev, total * prev, listed, age)
+        if record is not None:
+            record(expected)
         if t % 5 == 0:
-            size_alpha = SIZE_PREMIUM * _standard(np.log(total * prev), listed)
-            habit_alpha = LOW_TURNOVER * _standard(np.log(habit), listed)
-        past = np.where(age > LOOKBACK, prev * factor / history[t % (LOOKBACK + 1)] - 1.0, 0.0)
-        alpha = REVERSAL * _standard(np.clip(past, -0.4, 0.4), listed) + size_alpha + habit_alpha
+            worth, grown = np.log(total * prev), np.log(prev * factor / first_price)
+            exposure = np.stack([score(worth, listed), score(np.log(known.turnover), listed), -score(grown, listed)])
 
         # -- fair value
-        shock = np.sqrt(variance) * np.clip(shocks.standard_t(4, count) * np.sqrt(0.5), -6.0, 6.0)
-        variance = 0.09 * shock * shock + 0.86 * variance + 0.05 * usual * level[t]
+        spread = people.volatility * level[t] ** 0.75 * np.exp(own)
+        shock = np.clip(shocks.standard_t(5, count) * np.sqrt(0.6), -6.0, 6.0)
         moved = np.where(t >= people.industry_pos, people.industry[1], people.industry[0])
-        move = people.beta * market[t] + sector[t, moved] * level[t] + shock + alpha
+        beta = people.beta - SMALL_BETA * exposure[0]
+        style = (common.styles[t][:, None] * exposure).sum(axis=0)  # no matrix product: its last bit is the library's
+        fresh = beta * common.market[t] + common.industries[t, moved] + style + spread * shock
+        move = (1.0 - LATE) * fresh + LATE * late + expected.sum(axis=0)
+        late = fresh
+        own = OWN_MEMORY * own + OWN_SHOCK * (np.abs(shock) - 0.73) + OWN_NOISE * moods.standard_normal(count)
         move += _news(news.random((3, count))) - NEWS_MEAN
         move -= 0.0012 * (people.delisted & (state != PLAIN))
         rows = slice(*jump[t : t + 2])
@@ -161,15 +155,15 @@ def simulate(people: Population, sessions: np.ndarray, stream: Stream) -> Paths:
 
         # -- the bar, inside the limits
         up, down = _limits(people, reference, age, rate)
-        swing = np.sqrt(variance) + 0.006 * level[t]
+        swing = spread + 0.008 * level[t]
         normal = bars.standard_normal((3, count))
-        first = value * (1.0 + 0.35 * move + 0.35 * swing * normal[0])
+        first = value * (1.0 + NIGHT * move + NIGHT_NOISE * swing * normal[0])
         value = np.maximum(value * (1.0 + move), FLOOR_YUAN)
         low_open, high_open = _auction_band(people, reference, age, up, down)
         start = np.clip(np.rint(first * 100), low_open, high_open).astype(np.int64)
         last = np.clip(np.rint(value * 100), down, up).astype(np.int64)
         top, bottom = np.maximum(start, last), np.minimum(start, last)
-        reach = 0.48 * swing * np.abs(normal[1:])
+        reach = REACH * swing * np.abs(normal[1:])
         high = np.minimum(np.rint(top * (1.0 + reach[0])).astype(np.int64), up)
         low = np.maximum(np.rint(bottom * (1.0 - reach[1])).astype(np.int64), down)
         sealed = bars.random(count) < 0.3
@@ -179,18 +173,17 @@ def simulate(people: Population, sessions: np.ndarray, stream: Stream) -> Paths:
         high = np.where(locked_down, down, high)
 
         # -- volume
-        appetite = 0.92 * appetite + 0.22 * trade.standard_normal(count)
-        share = people.turnover * activity[t] * np.exp(appetite)
-        share *= 0.7 + 14.0 * np.abs(last / reference - 1.0)
+        appetite = 0.94 * appetite + 0.16 * trade.standard_normal(count)
+        share = people.turnover * common.activity[t] * np.exp(appetite + OWN_TURNOVER * own)
+        share *= 0.7 + 9.0 * np.abs(last / reference - 1.0)
         share *= np.where(locked_up | locked_down, 0.12, 1.0 + 9.0 * np.exp(-np.maximum(age, 0) / 12.0))
         share = np.clip(share, 1e-4, 0.6)
         lots = np.maximum(np.rint(share * floating / 100).astype(np.int64), 1)
         mean = np.rint((start + 2 * last + high + low) * 0.2 * lots).astype(np.int64)
         amount = np.clip(mean, low * lots, high * lots)  # fen x hundreds of shares = yuan
-        habit = np.where(on, habit + (share - habit) / LOOKBACK, habit)
 
         prev = np.where(on, last, prev)
-        history[t % (LOOKBACK + 1)] = prev * factor
+        known.learn(t, prev * factor, last / reference - 1.0, share, on)
         printed = (start, high, low, last, reference, lots, prev, amount, total, floating)
         for array, column in zip(out.values(), printed, strict=True):
             array[t] = column
@@ -212,14 +205,6 @@ def half_up_ratio(above: np.ndarray, below: np.ndarray | int) -> np.ndarray:
 def _by_session(table: dict[str, np.ndarray], length: int) -> np.ndarray:
     # rows of session t are [edges[t], edges[t + 1])
     return np.searchsorted(table["t"], np.arange(length + 1))
-
-
-def _standard(values: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """Cross-sectional z-score within ``among``, cut at 2.5; zero elsewhere."""
-    number = max(int(among.sum()), 1)
-    centred = np.where(among, values - np.where(among, values, 0.0).sum() / number, 0.0)
-    spread = np.sqrt((centred * centred).sum() / number)
-    return np.clip(centred / max(spread, 1e-12), -2.5, 2.5)
 
 
 def _news(draw: np.ndarray) -> np.ndarray:

@@ -12,7 +12,21 @@ import numpy as np
 
 PLAIN, ST, STAR_ST, LEAVING = range(4)
 """States of a stock's name: plain, ST, *ST, delisting period (退)."""
+SHORT_HALTS, LONG_HALTS = 1.5, 0.50
+"""Halts a stock and year: of a day, and longer ones."""
+LONG_MEDIAN, LONG_SPREAD = 16.0, 1.25
+"""Sessions of the longer ones, log-normal."""
+MEETINGS_UNTIL = np.datetime64("2012-07-01")
+CAPPED_FROM, CURBED_FROM = np.datetime64("2016-05-27"), np.datetime64("2018-11-06")
+"""From when the exchanges hold halts to three months, and to ten sessions."""
+TRANSFERS_CURBED = np.datetime64("2018-11-23")
+"""From when the exchanges tie large bonus issues to the growth of profits."""
+REPORTS_ARE_OUT = np.timedelta64(123, "D")
+"""From the first of January to the fourth of May, or the third: who is under ST by then is so for the last report."""
 DELISTING_SESSIONS = 30
+BONUS = (1, 2, 3, 5, 6, 8, 10, 15, 20)
+BONUS_CHANCE = (0.04, 0.09, 0.13, 0.19, 0.06, 0.06, 0.35, 0.05, 0.03)
+"""New shares for ten held, and how often each is the number."""
 NEVER = 1 << 30
 LONG_AGO = -(1 << 20)
 
@@ -109,14 +123,18 @@ def suspensions(
     """Draw halts: sessions on which each stock trades (T, N), and the news that waits behind a halt."""
     length, count = len(sessions), len(list_pos)
     last_pos, delisted, pauses = standing.last_pos, standing.delisted, standing.pauses
-    number = rng.poisson(0.0029 * length, count)
+    number = rng.poisson((SHORT_HALTS + LONG_HALTS) * length / 243.0, count)
     who = np.repeat(np.arange(count), number)
     begin = rng.integers(1, length, len(who))
-    days = np.ceil(3.2 * np.exp(1.2 * rng.standard_normal(len(who)))).astype(int)
-    days = np.minimum(np.where(rng.random(len(who)) < 0.01, rng.integers(90, 280, len(who)), days), 280)
-    rare = rng.random(len(who)) < 0.6  # halts became short of favour at the end of 2018
-    end = begin + days
-    keep = (begin >= np.maximum(list_pos[who] + 30, 1)) & ~(rare & (sessions[begin] >= np.datetime64("2018-11-06")))
+    day = sessions[begin]
+    short = rng.random(len(who)) * (SHORT_HALTS + LONG_HALTS) < SHORT_HALTS
+    drawn = np.ceil(LONG_MEDIAN * np.exp(LONG_SPREAD * rng.standard_normal(len(who)))).astype(int)
+    most = np.where(day < CAPPED_FROM, 280, np.where(day < CURBED_FROM, 60, 10))
+    end = begin + np.where(short, 1, np.minimum(drawn, most))
+    luck = rng.random(len(who))
+    # Meetings closed a stock for a day until 2012; from November 2018 a halt needs a reason that few have.
+    gone = np.where(short, (day >= MEETINGS_UNTIL) & (luck < 0.9), (day >= CURBED_FROM) & (luck < 0.7))
+    keep = (begin >= np.maximum(list_pos[who] + 30, 1)) & ~gone
     # A delisted stock's story is told apart: no other halt near its end. The rest may end in a halt.
     keep &= ~delisted[who] | (end < last_pos[who] - 130)
     who, begin, end = who[keep], begin[keep], np.minimum(end[keep], length)
@@ -140,22 +158,29 @@ def suspensions(
 
 
 def payouts(
-    list_pos: np.ndarray, last_pos: np.ndarray, sessions: np.ndarray, rng: np.random.Generator
+    list_pos: np.ndarray, standing: Standing, sessions: np.ndarray, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Planned ex-dates: one a stock and year, from May to July; ST stocks drop theirs later."""
+    """Planned ex-dates: one a stock and year, from May to July; ST stocks drop theirs later.
+
+    Who comes under ST in the next spring has had a loss in the year before, and pays no cash on it.
+    """
     count = len(list_pos)
     month = sessions.astype("datetime64[M]").astype(int) % 12 + 1
     season = np.flatnonzero((month >= 5) & (month <= 7))
     season_year = sessions[season].astype("datetime64[Y]")
     out: dict[str, list[np.ndarray]] = {"t": [], "i": [], "cash_yield": [], "bonus": []}
-    habit = np.clip(0.012 * np.exp(0.55 * rng.standard_normal(count)), 0.004, 0.04)
+    habit = np.clip(0.0070 * np.exp(0.85 * rng.standard_normal(count)), 0.0008, 0.04)
     for year in np.unique(season_year):
         days = season[season_year == year]
         t = days[(rng.beta(2.0, 2.0, count) * len(days)).astype(int)]
         cash = habit * np.exp(0.25 * rng.standard_normal(count)) * (rng.random(count) < 0.72)
-        bonus = rng.choice((0, 3, 5, 10), size=count, p=(0.9, 0.035, 0.03, 0.035))
-        keep = (t > list_pos + 60) & (t > 0) & (t <= last_pos) & ((cash > 0) | (bonus > 0))
-        values = (t, np.arange(count), np.where(cash > 0, np.clip(cash, 0.005, 0.04), 0.0), bonus)
+        often = 0.3 if sessions[days[0]] < TRANSFERS_CURBED else 0.12
+        bonus = np.where(rng.random(count) < often, rng.choice(BONUS, size=count, p=BONUS_CHANCE), 0)
+        spring = int(np.searchsorted(sessions, np.datetime64(year + 1, "D") + REPORTS_ARE_OUT))
+        if spring < len(sessions):
+            cash[np.isin(standing.state[spring], (ST, STAR_ST))] = 0.0
+        keep = (t > list_pos + 60) & (t > 0) & (t <= standing.last_pos) & ((cash > 0) | (bonus > 0))
+        values = (t, np.arange(count), np.where(cash > 0, np.clip(cash, 0.0008, 0.045), 0.0), bonus)
         for name, column in zip(out, values, strict=True):
             out[name].append(column[keep])
     empty = {

@@ -17,9 +17,12 @@ import pyarrow.parquet as pq
 from feeds.synthetic_index import Indices
 from feeds.synthetic_population import BOARD_NAMES, INDUSTRIES, Population, Stream
 from feeds.synthetic_prices import Paths
+from feeds.synthetic_report_tables import report_columns, valuation_columns
+from feeds.synthetic_reports import draw_reports
 from feeds.synthetic_schedules import LEAVING, NEVER, PLAIN
 
 SCHEME = "pre-2021 (SW2008/SW2014)"
+SHANGHAI_PAYS_AT_ONCE = np.datetime64("2013-01-01")
 _NAME_PREFIX = ("", "ST", "*ST", "")
 _MARKS = ("", "N", "XD", "XR", "DR")
 
@@ -36,6 +39,7 @@ def write_tables(
     """
     (folder / "daily_bars").mkdir(parents=True, exist_ok=True)
     _write_bars(folder, people, paths, sessions)
+    reports = draw_reports(people, paths, sessions, stream)
     tables = {
         "calendar": {"date": _dates(sessions)},
         "securities": _securities(people, sessions),
@@ -45,6 +49,8 @@ def write_tables(
         "name_history": _name_history(people, paths, sessions),
         "suspensions": _suspensions(people, sessions),
         "industry_sw_history": _industry_history(people, sessions),
+        "fundamentals_quarterly": report_columns(reports, people),
+        "valuation_daily": valuation_columns(reports, people, paths, sessions),
         "cn_gov_bond_10y": _bond(sessions, stream("bond")),
     }
     for name, columns in tables.items():
@@ -163,6 +169,18 @@ def _index_daily(indices: Indices, sessions: np.ndarray) -> dict[str, Any]:
 def _events(people: Population, paths: Paths, sessions: np.ndarray) -> dict[str, Any]:
     order = np.lexsort((paths.events["t"], paths.events["i"]))
     events = {name: column[order] for name, column in paths.events.items()}
+    t, cash, bonus = events["t"], events["cash"], events["bonus"]
+    shanghai = people.exchange[events["i"]] == "SH"
+    nat = np.datetime64("NaT", "D")
+
+    def later(wait: np.ndarray | int) -> np.ndarray:
+        """Session ``wait`` after the ex-date; empty where the data end before."""
+        at = t + wait
+        return np.where(at < len(sessions), sessions[np.minimum(at, len(sessions) - 1)], nat)
+
+    # Shenzhen pays and lists on the ex-date. Shanghai lists new shares a session later and paid some cash late.
+    late = np.where(shanghai & (sessions[t] < SHANGHAI_PAYS_AT_ONCE), (7 * events["i"] + t) % 6, 0)
+    from_profits = np.where(bonus % 5 == 0, bonus // 5 * (events["i"] % 4 == 0), 0)  # a fifth, by one company in four
     return {
         "symbol": _by_index(events["i"], people.symbols),
         "ex_date": _dates(sessions[events["t"]]),
@@ -171,6 +189,13 @@ def _events(people: Population, paths: Paths, sessions: np.ndarray) -> dict[str,
         "factor_ratio": events["prev_close"] / events["preclose"],
         "share_ratio": (10 + events["bonus"]) / 10.0,
         "cash_per_share_est": events["cash"] / 100.0,
+        "record_date": _dates(sessions[t - 1]),
+        "pay_date": _dates(np.where(cash > 0, later(late), nat)),
+        "list_date": _dates(np.where(bonus > 0, later(shanghai.astype(int)), nat)),
+        "bonus_ratio": from_profits / 10.0,
+        "transfer_ratio": (bonus - from_profits) / 10.0,
+        "rights_ratio": np.zeros(len(t)),
+        "rights_price": np.full(len(t), np.nan),
     }
 
 

@@ -16,8 +16,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 _SCRIPTS = Path(__file__).resolve().parent
 
-# An empty entry stands for the current folder. The script's own folder has done its duty with this import.
-sys.path[:] = [str(ROOT), *(p for p in sys.path if p and Path(p).resolve() not in (ROOT, _SCRIPTS))]
+# An empty entry stands for the current folder. The script's own folder goes last: it holds the parts of a script.
+sys.path[:] = [str(ROOT), *(p for p in sys.path if p and Path(p).resolve() not in (ROOT, _SCRIPTS)), str(_SCRIPTS)]
 
 BAD_INPUT, INTERRUPTED = 2, 130
 """Exit codes."""

@@ -161,15 +161,17 @@ def _show_fee_rows(rows: Sequence[Mapping[str, Any]], output: _cli.Output) -> No
     print("Fee rows used (sources in result.json and the tearsheet)")
     shown = []
     for row in rows:
+        if row["kind"].startswith("commission_"):
+            continue  # the bounds of the commission are law, no charge: they are in result.json and warned of
         places = f"{row['kind'].replace('_', ' ')} {row['exchange'] or 'all exchanges'} {row['side']}".rstrip()
-        rate = "handling and regulatory fees" if row["base"] == "fees" else f"{100 * float(row['rate']):.6g} %"
-        base = {"value": "of value", "fees": ""}.get(row["base"], "of face value")
+        rate = f"{100 * float(row['rate']):.6g} %"
+        base = "of value" if row["base"] == "value" else "of face value"
         least = f" at least {row['minimum']} yuan" if row["minimum"] else ""
         span = f"{row['from']} to {row['to'] or 'today'}" if row["from"] else f"until {row['to']}"
         span = span if row["from"] or row["to"] else "on every date"
         charged = f"{row['charged']:,.2f} yuan on {row['fills']:,} fill{'s' * (row['fills'] != 1)}"
         sure = f", confidence {row['confidence']}" if row["confidence"] else ""
-        shown.append((f"  {places}", f"{rate} {base}".rstrip() + f"{least}, {span}: {charged}{sure}"))
+        shown.append((f"  {places}", f"{rate} {base}{least}, {span}: {charged}{sure}"))
     output.table(shown)
     print()
 

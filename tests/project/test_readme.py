@@ -86,7 +86,7 @@ def test_every_command_of_the_readme_runs(command: str, folder: Path) -> None:
     quick = ["--no-tearsheet"] if "backtest.py" in command else []  # the first example's test makes one
     done = call(command, folder, *quick)
     assert done.returncode == 0, done.stderr
-    assert "runs/" in done.stdout
+    assert ("in a million rows" if "data.py" in command else "runs/") in done.stdout
 
 
 def test_the_bench_command_of_the_readme_runs_on_a_small_job(folder: Path) -> None:
@@ -125,16 +125,51 @@ def test_the_chinese_readme_shows_the_same_code_commands_and_tables() -> None:
     for kind in ("python", "bash", "toml", "text"):
         assert [x.strip() for x in blocks(kind, CHINESE)] == [x.strip() for x in blocks(kind, README)]
     assert CHINESE.count("\n| ") == README.count("\n| ")
-    assert CHINESE.count("\n## ") == README.count("\n## ")
+    for level in ("\n## ", "\n### "):
+        assert CHINESE.count(level) == README.count(level)
+    cells = [[line.count("|") for line in text.splitlines() if line.startswith("|")] for text in (README, CHINESE)]
+    assert cells[0] == cells[1]
 
 
-def test_the_readme_names_every_built_in_plug_in_and_every_refusal() -> None:
+@pytest.mark.parametrize("text", [README, CHINESE], ids=["English", "Chinese"])
+def test_the_readme_names_every_built_in_plug_in_and_every_refusal(text: str) -> None:
     from engine.matching import REASONS
     from engine.plugins import BUILTINS
 
-    for kind in ("signal", "strategy"):
+    for kind in ("signal", "strategy", "fees"):
         for name in BUILTINS[kind]:
-            assert f"`{name}`" in README, name
+            assert f"`{name}`" in text, name
+    for name in BUILTINS["slippage"]:
+        assert re.search(rf"`(--slippage )?{name}[:`]", text), name
     for reason in REASONS:
-        assert f"`{reason}`" in README, reason
+        assert f"`{reason}`" in text, reason
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["readme"] == "README.md"
+
+
+@pytest.mark.parametrize("text", [README, CHINESE], ids=["English", "Chinese"])
+def test_the_readme_names_every_rule_with_all_that_it_may_be_and_every_kind_of_corporate_entry(text: str) -> None:
+    from engine import corporate
+    from engine.config import RulesConfig
+
+    for name, field in RulesConfig.model_fields.items():
+        assert re.search(rf"`(--rule )?{name}[=`]", text), name
+        for choice in getattr(field.annotation, "__args__", ()):
+            if choice != field.default:
+                assert re.search(rf"`(--rule {name}=|{name}=)?{choice}`", text), (name, choice)
+    for kind in ("DIVIDEND", "BONUS", "RIGHTS", "UNRESOLVED", "DELISTING", "SUCCESSOR", "TAX"):
+        assert f"`{getattr(corporate, kind)}`" in text
+
+
+def test_the_readme_names_every_column_of_a_runs_tables(folder: Path) -> None:
+    import json
+
+    import pandas as pd
+
+    command = "python scripts/backtest.py --config run.toml --no-tearsheet --json"
+    run = folder / json.loads(call(command, folder).stdout)["folder"]
+    known = {"date", "order_id", "symbol", "side", "type"}
+    for table in ("equity", "fills", "positions", "orders", "refusals", "corporate"):
+        for text in (README, CHINESE):
+            row = next(line for line in text.splitlines() if line.startswith(f"| `{table}.parquet`"))
+            for column in set(pd.read_parquet(run / f"{table}.parquet").columns) - known:
+                assert re.search(rf"\b{column}\b", row, re.A), f"{table}.{column}"
