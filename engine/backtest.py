@@ -155,6 +155,7 @@ def _risk_free(config: RunConfig, market: Market, t: np.ndarray) -> tuple[str, f
 
 
 def _result(config: RunConfig, done: Simulation, frames: Mapping[str, Any], identity: str) -> dict[str, Any]:
+    from feeds.survivorship import coverage_numbers, survivorship_warning
     from feeds.synthetic_feed import is_spec
 
     broker, market, ledger = done.broker, done.market, done.broker.ledger
@@ -209,10 +210,15 @@ def _result(config: RunConfig, done: Simulation, frames: Mapping[str, Any], iden
         "orders": len(frames["orders"]),
         "fills": len(frames["fills"]),
         "coverage": market.info.get("coverage"),
+        "coverage_numbers": coverage_numbers(market, dates[min(1, len(dates) - 1)], dates[-1]),
         "rules": fee_rows,
         "action_rules": broker.account.desk.rows_used(),
     }
-    result["warnings"] = _warnings(config, result, decisions) + fee_warnings + _doubtful(result["action_rules"])
+    survivor = survivorship_warning(market)
+    result["warnings"] = [
+        *([survivor] if survivor else []), *_warnings(config, result, decisions), *fee_warnings,
+        *_doubtful(result["action_rules"]),
+    ]  # fmt: skip
     result["notes"] = _notes(result)
     return result
 

@@ -48,7 +48,7 @@ BUILTINS: dict[str, dict[str, str]] = {
         "ticks": "engine.slippage:Ticks",
         "volume-share": "engine.slippage:VolumeShare",
     },
-    "feed": {"file": "feeds.file_feed:FileFeed"},
+    "feed": {"files": "feeds.convert:FilesFeed"},
 }
 """Kind, name, and where it is; imported when asked for."""
 
@@ -64,7 +64,7 @@ _MUST_HAVE = {
     "signal": ("fit", "predict"),
     "fees": ("on", "describe"),
     "slippage": ("max_shares", "price"),
-    "feed": ("calendar", "read"),
+    "feed": ("write",),
 }
 
 FROM_THE_RUN = ("signal", "rebalance", "anchor")

@@ -14,6 +14,8 @@ tradable blocks, so that banks and oil would weigh several times too much. Weigh
 proportional to (float shares x close) ** 0.7: over 2011-2020 this follows the published CSI 300 best (the
 members' price return deviates by 2.5 % a year against 4.6 % with the exponent 1) and costs the CSI 500
 nothing (1.3 % against 1.2 %). Only price levels were used to choose it, no dividends.
+
+Where the data have the publisher's own total-return index (H00300 beside 000300), that is taken instead.
 """
 
 from __future__ import annotations
@@ -70,6 +72,24 @@ def price_levels(feed: FileFeed, code: str, sessions: np.ndarray) -> np.ndarray:
                 f"{words}; add the row or choose another benchmark"
             )
     return levels
+
+
+def published_total_return(feed: FileFeed, code: str, sessions: np.ndarray) -> np.ndarray | None:
+    """Closes of the publisher's own total-return index (of 000300 it is H00300) on the panel's sessions.
+
+    Returns
+    -------
+    ndarray of float64, shape (T,), or None
+        None where the data do not have it on every session on which they have the price index.
+    """
+    own = "H" + code[1:]
+    if own not in set(feed.read("index_daily", ["index_code"])["index_code"].tolist()):
+        return None
+    try:
+        levels = price_levels(feed, own, sessions)
+    except DataError:
+        return None
+    return None if np.isnan(levels).sum() > np.isnan(price_levels(feed, code, sessions)).sum() else levels
 
 
 def dividend_yields(

@@ -7,6 +7,7 @@ of the whole market take two seconds and little more memory than the arrays them
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,15 +17,16 @@ import numpy as np
 
 from engine.boards import check_symbol
 from engine.errors import DataError
-from feeds import schema
+from feeds import arrow_numpy, schema
 from feeds.ex_rights import check_events
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_REPORTS = re.compile(schema.OPEN + r"[a-z0-9_]+")
+_QUARTERLY = "fundamentals_quarterly"
 _BARS = schema.TABLES["daily_bars"] | schema.BAR_OPTIONAL
-_OPTIONAL_NAMES = {name for columns in schema.OPTIONAL_COLUMNS.values() for name in columns}
 
 
 @dataclass
@@ -114,7 +116,7 @@ class FileFeed:
         known = schema.TABLES[table] | schema.OPTIONAL_COLUMNS.get(table, {})
         names = list(known) if columns is None else list(columns)
         file = self.file(table)
-        found = self._arrow(file, names, known)
+        found = self._arrow(file, names, known, set(schema.OPTIONAL_COLUMNS.get(table, ())))
         values = {name: _column(found, name, known[name].kind) for name in names if name in found.column_names}
         unique = schema.UNIQUE.get(table, ())
         if unique and set(unique) <= set(names):
@@ -125,6 +127,58 @@ class FileFeed:
         if table == "ex_rights_events" and columns is None:
             check_events(values)
         return values
+
+    def report_tables(self) -> list[str]:
+        """Names of the tables of fundamentals in the folder, the quarterly one first, then by name."""
+        found = (path.stem for path in self.folder.glob(f"{schema.OPEN}*.parquet"))
+        return sorted((name for name in found if _REPORTS.fullmatch(name)), key=lambda name: (name != _QUARTERLY, name))
+
+    def read_reports(self, table: str) -> dict[str, np.ndarray]:
+        """Read a table of fundamentals with all its number columns.
+
+        Parameters
+        ----------
+        table : str
+            Of :meth:`report_tables`.
+
+        Returns
+        -------
+        dict of ndarray, shape (R,)
+            ``symbol``, ``period_end``, where there are ``announce_date`` and ``first_seen``, and the figures as
+            float64. Columns of text are left out.
+
+        Raises
+        ------
+        DataError
+            As :meth:`read`, or if a row has no symbol.
+        """
+        import pyarrow as pa
+
+        file = self.file(table)
+        keys = schema.TABLES["fundamentals_annual"] | schema.FUNDAMENTAL_OPTIONAL
+        kinds = self._types(file)
+        number = {
+            name: schema.Column("number", "", empty=True)
+            for name, kind in kinds.items()
+            if name not in keys and (pa.types.is_floating(kind) or pa.types.is_integer(kind))
+        }
+        known = keys | number
+        found = self._arrow(file, list(known), known, set(schema.FUNDAMENTAL_OPTIONAL))
+        values = {name: _column(found, name, known[name].kind) for name in known if name in found.column_names}
+        if any(symbol is None for symbol in values["symbol"].tolist()):
+            raise DataError(f"{file}: column 'symbol' is empty in some row; mend the row or leave it out")
+        return values
+
+    def _types(self, file: str) -> dict[str, Any]:
+        """Arrow types of a file's columns."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            columns = pq.read_schema(self.require(file))
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{file} cannot be read as Parquet; write it again") from error
+        return dict(zip(columns.names, columns.types, strict=True))
 
     def calendar(self) -> np.ndarray:
         """All sessions, datetime64[D], increasing.
@@ -151,16 +205,16 @@ class FileFeed:
 
     def symbols_with_bars(self, first: np.datetime64, last: np.datetime64) -> list[str]:
         """Symbols that have at least one bar from ``first`` to ``last``, sorted."""
-        import pyarrow.compute as pc
-
         found: set[str] = set()
         for year in range(_year(first), _year(last) + 1):
             whole = np.datetime64(f"{year}-01-01") >= first and np.datetime64(f"{year}-12-31") <= last
             table = self._bars(year, ["symbol"] if whole else ["symbol", "date"])
+            codes, names = arrow_numpy.coded(table["symbol"])
             if not whole:
-                days = _days(table["date"])
-                table = table.filter((days >= first) & (days <= last))
-            found.update(pc.unique(table["symbol"].unify_dictionaries()).to_pylist())
+                days = arrow_numpy.days(table["date"])
+                codes = codes[(days >= first) & (days <= last)]
+            held = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(names)))
+            found.update(names[k] for k in held.tolist())
         return sorted(found)
 
     def read_bars(self, calendar: np.ndarray, first: int, last: int, targets: Sequence[BarTarget]) -> None:
@@ -204,16 +258,15 @@ class FileFeed:
     ) -> None:
         file = self.bar_file(year)
         table = self._bars(year, names)
-        encoded = table["symbol"].unify_dictionaries().combine_chunks()
-        symbols: list[Any] = encoded.dictionary.to_pylist()
-        codes = encoded.indices.to_numpy(zero_copy_only=False)
-        dates = _days(table["date"])
+        codes, symbols = arrow_numpy.coded(table["symbol"])
+        dates = arrow_numpy.days(table["date"])
 
         def locate(row: int) -> tuple[str, str]:
             return str(symbols[int(codes[row])]), str(dates[row])
 
-        if encoded.null_count or np.isnat(dates).any():
-            column = "symbol" if encoded.null_count else "date"
+        nameless = bool((codes < 0).any())
+        if nameless or np.isnat(dates).any():
+            column = "symbol" if nameless else "date"
             raise DataError(f"{file}: column '{column}' is empty in some row; mend the row or leave it out")
         for symbol in symbols:
             _check_code(file, symbol)
@@ -230,14 +283,10 @@ class FileFeed:
             place = row_of[keep] * len(target.symbols) + columns[keep]
             columns_of = {name: "is_st" if name == "st" else name for name in target.fields}
             values = {
-                name: table[column].to_numpy()[keep]
+                name: (arrow_numpy.flags if name == "st" else arrow_numpy.numbers)(table[column])[keep]
                 for name, column in columns_of.items()
                 if column in table.column_names
             }
-
-            for name, value in values.items():
-                if value.dtype == object and name != "st":  # a column without a single value
-                    values[name] = value.astype(np.float64)
 
             def locate_kept(k: int, keep: Any = keep) -> tuple[str, str]:
                 return locate(k if isinstance(keep, slice) else int(keep[k]))
@@ -253,10 +302,15 @@ class FileFeed:
                 target.arrays[name].reshape(-1)[place] = value
 
     def _bars(self, year: int, names: list[str]) -> pa.Table:
-        return self._arrow(self.bar_file(year), names, _BARS, encode=["symbol"])
+        return self._arrow(self.bar_file(year), names, _BARS, set(schema.BAR_OPTIONAL), encode=["symbol"])
 
     def _arrow(
-        self, file: str, names: list[str], known: dict[str, schema.Column], encode: list[str] | None = None
+        self,
+        file: str,
+        names: list[str],
+        known: dict[str, schema.Column],
+        optional: set[str],
+        encode: list[str] | None = None,
     ) -> pa.Table:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -265,7 +319,7 @@ class FileFeed:
         try:
             with pq.ParquetFile(path, read_dictionary=encode) as parquet:
                 present = list(parquet.schema_arrow.names)
-                names = [name for name in names if name in present or name not in _OPTIONAL_NAMES]
+                names = [name for name in names if name in present or name not in optional]
                 for name in names:
                     if name not in present:
                         raise schema.missing_column(file, name, present)
@@ -282,19 +336,15 @@ def _year(day: np.datetime64) -> int:
     return int(day.astype("datetime64[Y]").astype(np.int64)) + 1970
 
 
-def _days(column: pa.ChunkedArray) -> np.ndarray:
-    return np.asarray(column.to_numpy()).astype("datetime64[D]")
-
-
 def _column(table: pa.Table, name: str, kind: str) -> np.ndarray:
     values = table[name]
     if kind == "date":
-        return _days(values)
+        return arrow_numpy.days(values)
     if kind == "number":
-        return np.asarray(values.to_numpy(), dtype=np.float64)
+        return arrow_numpy.numbers(values).astype(np.float64)
     if kind == "flag":
-        return np.array([bool(value) for value in values.to_pylist()], dtype=bool)
-    return np.array(values.to_pylist(), dtype=object)
+        return arrow_numpy.flags(values).astype(bool)
+    return arrow_numpy.words(values)
 
 
 def _check_code(file: str, symbol: Any) -> None:

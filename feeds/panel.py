@@ -61,7 +61,10 @@ def build_panel(
     levels = benchmark.price_levels(feed, request.benchmark, sessions) if request.benchmark else None
     index = memberships(feed, request.universe.code, "universe") if request.universe.kind == "index" else None
     weighed: Memberships | None = None
+    published: np.ndarray | None = None
     if request.benchmark and request.benchmark_kind == "total-return":
+        published = benchmark.published_total_return(feed, request.benchmark, sessions)
+    if request.benchmark and request.benchmark_kind == "total-return" and published is None:
         weighed = memberships(feed, request.benchmark, "total-return benchmark")
     securities = feed.read("securities")
     present = feed.symbols_with_bars(sessions[0], sessions[-1])
@@ -94,7 +97,11 @@ def build_panel(
         member = _once(sessions, symbols)
     series: dict[str, np.ndarray] = {}
     if levels is not None:
-        series, info["benchmark"] = _benchmark(request, sessions, levels, weighed, targets, rights, calendar)
+        if published is not None:
+            series = {"benchmark": published, "benchmark_price": levels}
+            info["benchmark"] = {"code": request.benchmark, "kind": request.benchmark_kind, "published": True}
+        else:
+            series, info["benchmark"] = _benchmark(request, sessions, levels, weighed, targets, rights, calendar)
     if feed.exists("cn_gov_bond_10y"):
         series["risk_free_10y"] = benchmark.bond_yield(feed, sessions)
     halts = feed.read("suspensions")

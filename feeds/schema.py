@@ -11,7 +11,7 @@ the symbol and the date, and says what to do.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,18 +27,35 @@ class Column:
     kind : {"date", "text", "number", "flag"}
     unit : str
         Unit or form of the values.
+    empty : bool
+        Whether a value may be missing.
+    above, least : float or None
+        A number is greater than ``above``, or at least ``least``.
+    pattern : str
+        Regular expression that a whole text matches; "" for any text.
     """
 
     kind: str
     unit: str
+    empty: bool = False
+    above: float | None = None
+    least: float | None = None
+    pattern: str = ""
+
+
+def _maybe(column: Column, unit: str = "") -> Column:
+    """The same column where a value may be missing."""
+    return replace(column, empty=True, unit=unit or column.unit)
 
 
 _DATE = Column("date", "trading day, midnight")
-_SYMBOL = Column("text", "six digits, a dot, SH, SZ or BJ")
-_CODE = Column("text", "six digits")
-_YUAN = Column("number", "yuan, unadjusted")
-_SHARES = Column("number", "shares")
-_RATIO = Column("number", "ratio")
+_DAY = Column("date", "day")
+_SYMBOL = Column("text", "six digits, a dot, SH, SZ or BJ", pattern=r"[0-9]{6}\.(SH|SZ|BJ)")
+_CODE = Column("text", "six digits, or H and five digits for a total return", pattern=r"[0-9H][0-9]{5}")
+_YUAN = Column("number", "yuan, unadjusted", above=0.0)
+_SHARES = Column("number", "shares", least=0.0)
+_RATIO = Column("number", "ratio", empty=True, above=0.0)
+_NUMBER = Column("number", "", empty=True)
 
 TABLES: dict[str, dict[str, Column]] = {
     "daily_bars": {
@@ -48,74 +65,142 @@ TABLES: dict[str, dict[str, Column]] = {
         "high": _YUAN,
         "low": _YUAN,
         "close": _YUAN,
-        "preclose": Column("number", "yuan, the exchange's reference price (lowered on ex-dates)"),
+        "preclose": replace(_YUAN, unit="yuan, the exchange's reference price (lowered on ex-dates)"),
         "volume": _SHARES,
-        "amount": Column("number", "yuan"),
-        "turnover": Column("number", "per cent of the float, empty where unknown"),
-        "total_shares": _SHARES,
-        "float_shares": _SHARES,
-        "adj_factor": Column("number", "cumulative forward factor, 1 on the first bar"),
+        "amount": Column("number", "yuan", least=0.0),
+        "turnover": Column("number", "per cent of the float, empty where unknown", empty=True, least=0.0),
+        "total_shares": _maybe(_SHARES),
+        "float_shares": _maybe(_SHARES),
+        "adj_factor": Column("number", "cumulative forward factor, 1 on the first bar", above=0.0),
         "is_st": Column("flag", "special treatment on that day"),
     },
     "calendar": {"date": _DATE},
     "securities": {
         "symbol": _SYMBOL,
-        "list_date": Column("date", "first day of listing"),
-        "first_bar": _DATE,
-        "last_bar": _DATE,
+        "list_date": _maybe(_DAY, "first day of listing"),
+        "first_bar": _maybe(_DATE),
+        "last_bar": _maybe(_DATE),
         "active_at_end": Column("flag", "has bars in the last days of the data"),
     },
     "suspensions": {
         "symbol": _SYMBOL,
         "start": Column("date", "first day without a bar"),
-        "end": Column("date", "last day without a bar, empty while still suspended"),
+        "end": Column("date", "last day without a bar, empty while still suspended", empty=True),
     },
     "ex_rights_events": {
         "symbol": _SYMBOL,
         "ex_date": _DATE,
-        "prev_close": _YUAN,
-        "preclose": Column("number", "yuan, reference price of the ex-date"),
-        "factor_ratio": Column("number", "step of adj_factor"),
-        "share_ratio": Column("number", "total shares after / before"),
-        "cash_per_share_est": Column("number", "yuan a share before tax, empty where unknown"),
+        "prev_close": _maybe(_YUAN),
+        "preclose": _maybe(_YUAN, "yuan, reference price of the ex-date"),
+        "factor_ratio": replace(_RATIO, unit="step of adj_factor"),
+        "share_ratio": replace(_RATIO, unit="total shares after / before"),
+        "cash_per_share_est": replace(_NUMBER, unit="yuan a share before tax, empty where unknown"),
     },
     "constituents": {
         "index_code": _CODE,
         "symbol": _SYMBOL,
         "in_date": Column("date", "first day of membership"),
-        "out_date": Column("date", "first day no longer a member, empty if still in"),
+        "out_date": Column("date", "first day no longer a member, empty if still in", empty=True),
     },
-    "constituents_snapshots": {"index_code": _CODE, "snapshot_date": _DATE, "symbol": _SYMBOL},
-    "index_daily": {"date": _DATE, "index_code": _CODE, "close": Column("number", "index points")},
+    "constituents_snapshots": {"index_code": _CODE, "snapshot_date": _DAY, "symbol": _SYMBOL},
+    "index_daily": {"date": _DATE, "index_code": _CODE, "close": Column("number", "index points", above=0.0)},
     "name_history": {
         "symbol": _SYMBOL,
         "start_date": Column("date", "first day of the name"),
-        "name": Column("text", "name of the day, with its XD, XR, DR, N, C marks"),
+        "name": Column("text", "name of the day, with its XD, XR, DR, N, C marks", empty=True),
     },
     "cn_gov_bond_10y": {"date": _DATE, "yield_pct": Column("number", "per cent a year")},
+    "industry_sw_history": {
+        "symbol": _SYMBOL,
+        "start_date": Column("date", "first day in the industry, until the next row of the symbol"),
+        "sw_code": Column("text", "code of the lowest level", empty=True),
+        "l1_code": Column("text", "code of level 1", empty=True),
+        "scheme": Column("text", "which edition of the classification", empty=True),
+        "l1_name": Column("text", "name of level 1", empty=True),
+    },
+    "valuation_daily": {
+        "date": _DATE,
+        "symbol": _SYMBOL,
+        "pe_ttm": replace(_NUMBER, unit="price / earnings of the last twelve months, negative with a loss"),
+        "pb_mrq": replace(_NUMBER, unit="price / book of the latest report"),
+        "ps_ttm": replace(_NUMBER, unit="price / sales of the last twelve months"),
+        "pcf_ncf_ttm": replace(_NUMBER, unit="price / net cash flow of the last twelve months"),
+    },
+    "share_capital": {
+        "symbol": _SYMBOL,
+        "change_date": Column("date", "day from which the counts hold"),
+        "total_shares": _maybe(_SHARES),
+        "float_shares": _maybe(_SHARES),
+    },
+    "fundamentals_quarterly": {
+        "symbol": _SYMBOL,
+        "period_end": Column("date", "last day of the quarter; flows count from 1 January"),
+        "announce_date": Column("date", "day of disclosure, empty: the last day that the law allows", empty=True),
+    },
+    "fundamentals_annual": {
+        "symbol": _SYMBOL,
+        "period_end": Column("date", "last day of the year"),
+    },
 }
-"""Columns that Huice reads, by table."""
+"""Columns that Huice reads, by table. Fundamental tables have any further number columns: see
+:data:`FUNDAMENTALS`."""
+
+FUNDAMENTALS: dict[str, str] = {
+    "total_revenue": "yuan", "revenue": "yuan", "operating_cost": "yuan", "operating_profit": "yuan",
+    "total_profit": "yuan", "net_profit": "yuan", "parent_net_profit": "yuan", "rd_expense": "yuan",
+    "operating_cash_flow": "yuan", "net_cash_flow": "yuan", "total_assets": "yuan", "total_liabilities": "yuan",
+    "total_equity": "yuan", "parent_equity": "yuan", "eps": "yuan a share", "bvps": "yuan a share",
+    "roe": "fraction", "gross_margin": "fraction", "net_margin": "fraction", "total_shares": "shares",
+    "float_shares": "shares", "revenue_yoy": "fraction", "net_profit_yoy": "fraction",
+}  # fmt: skip
+"""Names and units that a feed gives to the figures of a report. Flows are cumulative from 1 January. A table may
+have other number columns beside them; they are served as they are."""
+
+OPEN = "fundamentals_"
+"""Tables whose name begins so have a row a stock and report, and any number columns."""
+
+FUNDAMENTAL_OPTIONAL: dict[str, Column] = {
+    "announce_date": Column("date", "day of disclosure, empty: the last day that the law allows", empty=True),
+    "first_seen": Column("date", "day on which this version was first fetched, empty: with the disclosure", empty=True),
+}
+"""Columns of fundamental tables that a feed may have. A restatement is a further row with a ``first_seen``."""
 
 BAR_OPTIONAL: dict[str, Column] = {
-    "limit_up": Column("number", "yuan, the feed's own upper price limit, empty where unknown"),
-    "limit_down": Column("number", "yuan, the feed's own lower price limit, empty where unknown"),
+    "limit_up": Column("number", "yuan, the feed's own upper price limit, empty where unknown", empty=True, above=0.0),
+    "limit_down": Column("number", "yuan, the feed's own lower limit, empty where unknown", empty=True, least=0.0),
 }
 """Columns of ``daily_bars`` that a feed may have; where they are filled in they take the place of our limits."""
 
 EVENT_OPTIONAL: dict[str, Column] = {
-    "record_date": Column("date", "last day with the right, empty: the session before the ex-date"),
-    "pay_date": Column("date", "day on which the cash is paid, empty: the ex-date"),
-    "list_date": Column("date", "day from which new shares can be sold, empty: the ex-date"),
-    "bonus_ratio": Column("number", "shares out of profits per share, taxed at face; empty where unknown"),
-    "transfer_ratio": Column("number", "shares out of reserves per share, no income; empty where unknown"),
-    "rights_ratio": Column("number", "shares offered per share, empty or 0: none"),
-    "rights_price": Column("number", "yuan a share offered"),
+    "record_date": Column("date", "last day with the right, empty: the session before the ex-date", empty=True),
+    "pay_date": Column("date", "day on which the cash is paid, empty: the ex-date", empty=True),
+    "list_date": Column("date", "day from which new shares can be sold, empty: the ex-date", empty=True),
+    "bonus_ratio": Column("number", "shares out of profits per share, taxed at face; empty where unknown", empty=True),
+    "transfer_ratio": Column("number", "shares out of reserves per share, no income; empty where unknown", empty=True),
+    "rights_ratio": Column("number", "shares offered per share, empty or 0: none", empty=True),
+    "rights_price": Column("number", "yuan a share offered", empty=True),
 }
 """Columns of ``ex_rights_events`` that a feed may have."""
 
-OPTIONAL_COLUMNS: dict[str, dict[str, Column]] = {"daily_bars": BAR_OPTIONAL, "ex_rights_events": EVENT_OPTIONAL}
+CONSTITUENT_OPTIONAL: dict[str, Column] = {
+    "as_of": Column("date", "day on which the source gave this list as that of today, empty: truly dated", empty=True),
+}
+"""Columns of ``constituents`` that a feed may have. Rows with ``as_of`` look ahead and form ``<index>-today``."""
 
-OPTIONAL = frozenset({"constituents_snapshots", "name_history", "cn_gov_bond_10y"})
+OPTIONAL_COLUMNS: dict[str, dict[str, Column]] = {
+    "daily_bars": BAR_OPTIONAL,
+    "ex_rights_events": EVENT_OPTIONAL,
+    "constituents": CONSTITUENT_OPTIONAL,
+    "fundamentals_quarterly": FUNDAMENTAL_OPTIONAL,
+    "fundamentals_annual": FUNDAMENTAL_OPTIONAL,
+}
+
+OPTIONAL = frozenset(
+    {
+        "constituents_snapshots", "name_history", "cn_gov_bond_10y", "industry_sw_history", "valuation_daily",
+        "share_capital", "fundamentals_quarterly", "fundamentals_annual",
+    }  # fmt: skip
+)
 """Tables without which a backtest runs all the same."""
 
 UNIQUE: dict[str, tuple[str, ...]] = {

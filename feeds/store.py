@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from engine.market import FORMAT, Market
 from feeds.benchmark import KINDS
 from feeds.file_feed import FileFeed
 from feeds.fingerprint import Digests, fingerprint
+from feeds.point_in_time import DATED, PointInTime
+from feeds.sources import cache_folder, data_folder, write_folder
 from feeds.universe import Universe, index_code, parse_symbols, parse_universe
 
 MARGIN = 5
@@ -40,6 +42,7 @@ _SOURCES = (
     "engine/tables/price_limits.csv",
     "engine/successors.py",
     "engine/tables/successors.csv",
+    "feeds/arrow_numpy.py",
     "feeds/benchmark.py",
     "feeds/ex_rights.py",
     "feeds/file_feed.py",
@@ -79,11 +82,6 @@ class Request:
     def needs_members(self) -> bool:
         """Whether dated memberships are read."""
         return self.universe.kind == "index" or (bool(self.benchmark) and self.benchmark_kind == "total-return")
-
-
-def cache_folder(cache: Path | None = None) -> Path:
-    """The folder of caches: the argument, else ``HUICE_CACHE``, else ``.huice/cache`` here."""
-    return Path(cache) if cache is not None else Path(os.environ.get("HUICE_CACHE") or Path(".huice") / "cache")
 
 
 def open_market(
@@ -140,8 +138,9 @@ def open_market(
         raise ConfigError(f"unknown benchmark_kind '{benchmark_kind}'; {nearest(benchmark_kind, KINDS)}")
     extra = parse_symbols(extra_symbols)
     feed = FileFeed(data_folder(data, place))
-    calendar = feed.calendar()
-    first, last, base = _span(feed, calendar, _day(start, "start"), _day(end, "end"), lookback)
+    known = Digests(place / "digests.json")
+    calendar, held = _held(feed, known, place)
+    first, last, base = _span(calendar, held, _day(start, "start"), _day(end, "end"), lookback)
     request = Request(
         asked,
         extra,
@@ -150,7 +149,7 @@ def open_market(
         index_code(benchmark) if benchmark else "",
         benchmark_kind,
     )
-    digests = _digests(feed, request, place)
+    digests = _digests(feed, request, known)
     whole = fingerprint(digests)
 
     def build() -> Market:
@@ -159,9 +158,20 @@ def open_market(
         return build_panel(feed, calendar, first, last, request, digests, whole)
 
     market = _cached(place, request, whole, build)
+    _add_tables(market, feed, digests, known)
     if request.benchmark and base is not None:
         _check_base(market, request.benchmark, calendar[base])
     return market
+
+
+def _add_tables(market: Market, feed: FileFeed, digests: Mapping[str, str], known: Digests) -> None:
+    """Put the dated tables beside the panel: they are read when asked for, and the fingerprint covers them."""
+    names = [*feed.report_tables(), *(name for name in (*DATED, "constituents") if feed.exists(name))]
+    files = dict(digests) | {feed.file(name): _digest(feed, known, feed.file(name)) for name in names}
+    known.remember()
+    market.fingerprint = fingerprint(files)
+    market.info["files"] = {name: digest[:16] for name, digest in sorted(files.items())}
+    market.tables = PointInTime(feed.folder, market.symbols, files)
 
 
 def _day(value: dt.date | str | None, name: str) -> np.datetime64 | None:
@@ -174,9 +184,35 @@ def _day(value: dt.date | str | None, name: str) -> np.datetime64 | None:
     return np.datetime64(day, "D")
 
 
+def _held(feed: FileFeed, known: Digests, place: Path) -> tuple[np.ndarray, slice]:
+    """All sessions, and which of them the bars span.
+
+    Both are remembered by the content of their tables: reading Parquet takes longer than mapping a panel.
+    """
+    files = [feed.file("calendar"), feed.file("securities")]
+    key = hashlib.sha256("".join((*(_digest(feed, known, file) for file in files), _sources())).encode()).hexdigest()
+    memory = place / f"calendar-{key[:24]}.npy"
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        days = np.load(memory, allow_pickle=False)
+        return days[2:].view("datetime64[D]"), slice(int(days[0]), int(days[1]))
+    calendar = feed.calendar()
+    bars = feed.read("securities", ["first_bar", "last_bar"])
+    if np.isnat(bars["first_bar"]).all() or np.isnat(bars["last_bar"]).all():
+        raise DataError("securities.parquet has no stock with bars; fill in first_bar and last_bar")
+    begin = int(np.searchsorted(calendar, np.nanmin(bars["first_bar"])))
+    stop = int(np.searchsorted(calendar, np.nanmax(bars["last_bar"]), side="right"))
+    with contextlib.suppress(OSError):
+        place.mkdir(parents=True, exist_ok=True)
+        beside = memory.with_name(f".{memory.name}.{os.getpid()}")
+        with beside.open("wb") as file:
+            np.save(file, np.concatenate([[begin, stop], calendar.astype(np.int64)]))
+        beside.replace(memory)
+    return calendar, slice(begin, stop)
+
+
 def _span(
-    feed: FileFeed,
     calendar: np.ndarray,
+    held: slice,
     start: np.datetime64 | None,
     end: np.datetime64 | None,
     lookback: int,
@@ -184,21 +220,17 @@ def _span(
     """Indices in ``calendar`` of the panel's first and last session and of the base day."""
     if start is not None and end is not None and end < start:
         raise ConfigError(f"end {end} is before start {start}; give an end on or after the start")
-    bars = feed.read("securities", ["first_bar", "last_bar"])
-    if np.isnat(bars["first_bar"]).all() or np.isnat(bars["last_bar"]).all():
-        raise DataError("securities.parquet has no stock with bars; fill in first_bar and last_bar")
-    begin = int(np.searchsorted(calendar, np.nanmin(bars["first_bar"])))
-    stop = int(np.searchsorted(calendar, np.nanmax(bars["last_bar"]), side="right")) - 1
+    begin, stop = held.start, held.stop - 1
     low = begin if start is None else max(int(np.searchsorted(calendar, start)), begin)
     high = stop if end is None else min(int(np.searchsorted(calendar, end, side="right")) - 1, stop)
     if low > high:
         asked = f"from {calendar[0] if start is None else start} to {calendar[-1] if end is None else end}"
-        held = (
+        words = (
             f"they hold {calendar[begin]} to {calendar[stop]}"
             if begin <= stop
             else "their calendar ends before their bars"
         )
-        raise DataError(f"the data have no trading session {asked}; {held}")
+        raise DataError(f"the data have no trading session {asked}; {words}")
     if start is None:
         return begin, high, None
     if low == begin:
@@ -224,7 +256,16 @@ def _check_base(market: Market, code: str, base: np.datetime64) -> None:
 # -- what is read ---------------------------------------------------------------------------------
 
 
-def _digests(feed: FileFeed, request: Request, place: Path) -> dict[str, str]:
+def _digest(feed: FileFeed, known: Digests, file: str) -> str:
+    """SHA-256 of a file that must be there."""
+    feed.require(file)
+    try:
+        return known.of(feed.folder / file)
+    except OSError as error:
+        raise DataError(f"{file} cannot be read ({error.strerror}); check the file") from error
+
+
+def _digests(feed: FileFeed, request: Request, known: Digests) -> dict[str, str]:
     """SHA-256 of each file that the request reads."""
     tables = ["calendar", "securities", "suspensions", "ex_rights_events"]
     tables += ["constituents"] if request.needs_members else []
@@ -232,18 +273,12 @@ def _digests(feed: FileFeed, request: Request, place: Path) -> dict[str, str]:
     tables += [name for name in ("name_history", "cn_gov_bond_10y") if feed.exists(name)]
     files = [feed.file(name) for name in tables]
     files += [feed.bar_file(year) for year in range(int(request.first[:4]), int(request.last[:4]) + 1)]
-    known = Digests(place / "digests.json")
-    found = {}
-    for file in files:
-        feed.require(file)
-        try:
-            found[file] = known.of(feed.folder / file)
-        except OSError as error:
-            raise DataError(f"{file} cannot be read ({error.strerror}); check the file") from error
+    found = {file: _digest(feed, known, file) for file in files}
     known.remember()
     return found
 
 
+@functools.cache
 def _sources() -> str:
     """Hash of the code and rule tables that decide what a panel holds."""
     total = hashlib.sha256()
@@ -265,66 +300,5 @@ def _cached(place: Path, request: Request, whole: str, build: Callable[[], Marke
                 return market
     market = build()
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time, not the result
-        _write_folder(folder, market.save)
+        write_folder(folder, market.save)
     return market
-
-
-def _write_folder(folder: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` fill a folder beside and put it in place of ``folder`` when it is complete."""
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        write(beside)
-        try:
-            beside.rename(folder)
-        except OSError:  # a spoilt folder is in the way
-            shutil.rmtree(folder, ignore_errors=True)
-            beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def data_folder(data: str, cache: Path | None = None) -> Path:
-    """The folder that ``data`` stands for; a synthetic market is written into the cache on its first use.
-
-    Parameters
-    ----------
-    data : str
-        As for :func:`open_market`.
-    cache : Path, optional
-        See :func:`cache_folder`.
-
-    Raises
-    ------
-    ConfigError, DataError
-        If there is no such folder or market.
-    """
-    from feeds.synthetic_feed import SCHEME, is_spec, parse_spec, write_synthetic
-
-    if not is_spec(data):
-        folder = Path(data)
-        if not folder.is_dir() and os.sep not in data and nearest(data.partition(":")[0], [SCHEME]).startswith("did"):
-            raise DataError(f"there is no data folder '{data}'; did you mean '{SCHEME}'?")
-        return folder
-    config = parse_spec(data)
-    total = hashlib.sha256(config.spec.encode())
-    for source in sorted(Path(__file__).parent.glob("synthetic_*.py")):
-        total.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
-    place = cache_folder(cache)
-    folder = place / f"synthetic-{total.hexdigest()[:24]}"
-    if not folder.is_dir():
-        try:
-            _write_folder(
-                folder,
-                lambda beside: write_synthetic(
-                    beside, seed=config.seed, stocks=config.stocks, start=config.start, end=config.end
-                ),
-            )
-        except OSError as error:
-            if not folder.is_dir():  # another process may have put it there meanwhile
-                raise DataError(
-                    f"the synthetic market cannot be written into '{place}' ({error.strerror}); "
-                    "set HUICE_CACHE to a folder that can be written"
-                ) from error
-    return folder

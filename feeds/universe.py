@@ -15,6 +15,9 @@ from feeds.file_feed import FileFeed
 ALIASES = {"csi300": "000300", "csi500": "000905", "csi1000": "000852", "sse50": "000016"}
 """Words for index codes."""
 
+TODAY = "-today"
+"""Ends the name of an index whose members are those of the day of fetching, applied to the past."""
+
 _FOREVER = np.datetime64("9999-12-31", "D")
 
 
@@ -77,6 +80,8 @@ class Memberships:
 def index_code(word: str) -> str:
     """The six-digit code that ``word`` (``csi500``, ``000905``, ``000905.SH``) stands for, else the word."""
     text = word.strip().lower()
+    if text.endswith(TODAY):
+        return index_code(text.removesuffix(TODAY)) + TODAY
     code = re.fullmatch(r"(\d{6})\.(sh|sz)", text, re.ASCII)
     return ALIASES.get(text, code[1] if code else text)
 
@@ -142,6 +147,9 @@ def memberships(feed: FileFeed, code: str, option: str) -> Memberships:
     """
     table = feed.read("constituents")
     codes = table["index_code"]
+    if "as_of" in table:  # a list of today looks ahead and goes by a name of its own
+        today = ~np.isnat(table["as_of"])
+        codes = np.where(today, codes + TODAY, codes).astype(object)
     rows = np.flatnonzero(codes == code)
     available = sorted(set(codes.tolist()))
     if not len(rows):

@@ -1,4 +1,4 @@
-"""Look at a data folder."""
+"""Fetch, describe, check and query data folders."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import _cli  # first of ours and theirs: it puts the project's packages at the head of the path
+import _data_calibrate
+import _data_fetch
+import _data_tables
 import typer
 
 if TYPE_CHECKING:
@@ -19,13 +22,21 @@ Examples:
   python scripts/data.py check-limits --data ../shared/data --split 2017-01-01 --json
 """
 
+COMMANDS = """
+Examples:
+  python scripts/data.py info --data ../shared/data
+  python scripts/data.py check --data ../shared/data --html check.html
+  python scripts/data.py sql "SHOW TABLES" --data ../shared/data
+"""
 
-@app.callback(help="Look at a data folder.", epilog=EXAMPLES, invoke_without_command=True)
+
+@app.callback(help="Fetch, describe, check and query data folders.", epilog=COMMANDS, invoke_without_command=True)
 def main(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         from engine.errors import ConfigError
 
-        raise ConfigError("name a command: check-limits")
+        names = sorted(str(command.name) for command in app.registered_commands)
+        raise ConfigError(f"name a command: {', '.join(names)}")
 
 
 @app.command(name="check-limits", epilog=EXAMPLES)
@@ -61,6 +72,15 @@ def check_limits(
         output.result({"data": chosen, "periods": periods, "exceptions": exceptions})
     if any(period["per_million"] > 1 for period in periods):
         raise typer.Exit(1)
+
+
+app.command(name="sql", epilog=_data_tables.SQL_EXAMPLES)(_data_tables.sql)
+app.command(name="describe", epilog=_data_tables.DESCRIBE_EXAMPLES)(_data_tables.describe)
+app.command(name="info", epilog=_data_tables.INFO_EXAMPLES)(_data_tables.info)
+app.command(name="check", epilog=_data_tables.CHECK_EXAMPLES)(_data_tables.check)
+app.command(name="import", epilog=_data_tables.IMPORT_EXAMPLES)(_data_tables.import_)
+app.command(name="calibrate", epilog=_data_calibrate.EXAMPLES)(_data_calibrate.calibrate)
+app.command(name="fetch", epilog=_data_fetch.EXAMPLES)(_data_fetch.fetch)
 
 
 def _periods(check: LimitCheck, split: str) -> list[dict[str, Any]]:

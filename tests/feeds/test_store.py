@@ -319,10 +319,28 @@ def test_a_copied_folder_has_the_same_fingerprint_and_cache(
 
 def test_a_table_that_is_not_read_does_not_touch_the_fingerprint(tables: Tables, open_: Open) -> None:
     first = open_(universe="all")
-    tables["constituents"] = tables["constituents"].iloc[:1]
     tables["index_daily"]["close"] = 1.0
     assert open_(universe="all").fingerprint == first.fingerprint
-    assert "constituents.parquet" not in first.info["files"]
+    assert "index_daily.parquet" not in first.info["files"]
+
+
+def test_a_table_that_a_view_can_serve_is_in_the_fingerprint_but_makes_no_new_panel(
+    tables: Tables, open_: Open, builds: list[str]
+) -> None:
+    first = open_(universe="all")
+    assert first.view(22).members("000300").tolist() == [True, False, True]
+    tables["constituents"] = tables["constituents"].iloc[:1]
+    second = open_(universe="all")
+    assert second.fingerprint != first.fingerprint and len(builds) == 1
+    assert second.view(22).members("000300").tolist() == [True, False, False]
+
+
+def test_a_table_that_changes_under_an_open_market_is_not_served(tables: Tables, open_: Open, write: Write) -> None:
+    market = open_(universe="all")
+    tables["constituents"] = tables["constituents"].iloc[:1]
+    write(tables)
+    with pytest.raises(DataError, match="constituents.parquet has changed since the market was opened; open it again"):
+        market.view(22).members("000300")
 
 
 @pytest.mark.parametrize("damage", ["meta.json", "close.npy", "member.npy"])
@@ -349,7 +367,7 @@ def test_the_sources_of_the_key_exist() -> None:
 
 def test_nothing_half_written_stays_in_the_cache(open_: Open, tmp_path: Path) -> None:
     open_()
-    assert sorted(path.name[:6] for path in (tmp_path / "cache").iterdir()) == ["market"]
+    assert sorted(path.name[:6] for path in (tmp_path / "cache").iterdir()) == ["calend", "market"]
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(open_: Open, tmp_path: Path) -> None:

@@ -1,0 +1,185 @@
+"""The dated tables of a data folder as a market may see them: reports, industries, names, memberships, valuation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.errors import ConfigError, DataError, nearest
+from feeds import schema
+from feeds.asof import AsOf, gather, spells
+from feeds.file_feed import FileFeed
+from feeds.fingerprint import Digests
+from feeds.reports import Reports
+from feeds.universe import index_code, memberships
+
+DATED: dict[str, str] = {
+    "industry_sw_history": "start_date",
+    "name_history": "start_date",
+    "valuation_daily": "date",
+    "share_capital": "change_date",
+}
+"""Tables with a row a stock and day, and the column of the first day on which a row counts."""
+
+
+class PointInTime:
+    """Answers what was known of N stocks at the close of a day; reads each table when it is first asked for.
+
+    Parameters
+    ----------
+    folder : Path
+        A data folder.
+    symbols : sequence of str, length N
+        Columns of the answers.
+    digests : mapping of str to str, optional
+        SHA-256 by file: a table that has changed since is refused, because a run records them as what it used.
+    """
+
+    def __init__(self, folder: Path, symbols: Sequence[str], digests: Mapping[str, str] | None = None) -> None:
+        self._digests = dict(digests or {})
+        self._feed = FileFeed(folder)
+        self._symbols = list(symbols)
+        self._reports: dict[str, Reports] = {}
+        self._dated: dict[str, tuple[AsOf, dict[str, np.ndarray]]] = {}
+        self._indices: dict[str, tuple[AsOf, np.ndarray]] = {}
+        self._columns: dict[str, tuple[str, ...]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        empty: dict[str, Any] = {"_reports": {}, "_dated": {}, "_indices": {}, "_columns": {}}
+        return self.__dict__ | empty
+
+    def _unchanged(self, table: str) -> None:
+        file = self._feed.file(table)
+        if file in self._digests and Digests(None).of(self._feed.require(file)) != self._digests[file]:
+            raise DataError(f"{file} has changed since the market was opened; open it again")
+
+    # -- reports --------------------------------------------------------------------------------
+
+    def report_tables(self) -> list[str]:
+        """Names of the tables of fundamentals, the quarterly one first."""
+        return self._feed.report_tables()
+
+    def asked(self) -> list[str]:
+        """Tables of fundamentals that have been asked about so far."""
+        return [name for name in self.report_tables() if name in self._reports]
+
+    def reports(self, table: str) -> Reports:
+        """One table of fundamentals.
+
+        Raises
+        ------
+        ConfigError
+            If the folder has no such table.
+        DataError
+            If it cannot be read.
+        """
+        if table not in self._reports:
+            if table not in self.report_tables():
+                raise ConfigError(f"the data have no fundamentals '{table}'; {nearest(table, self.report_tables())}")
+            self._unchanged(table)
+            self._reports[table] = Reports(self._feed.read_reports(table), self._symbols)
+        return self._reports[table]
+
+    def fundamentals(
+        self,
+        field: str,
+        days: np.ndarray,
+        *,
+        kind: str = "reported",
+        lag: int = 0,
+        skip_empty: bool = False,
+        table: str = "",
+    ) -> np.ndarray:
+        """One figure of the reports that were out before each day; see :meth:`feeds.reports.Reports.get`.
+
+        Parameters
+        ----------
+        table : str
+            Which table; by default the first that has the field.
+
+        Returns
+        -------
+        ndarray, shape (D, N)
+
+        Raises
+        ------
+        ConfigError
+            If no table has the field, or an argument is out of range.
+        DataError
+            If the folder has no fundamentals at all.
+        """
+        tables = [table] if table else self.report_tables()
+        if not tables:
+            raise DataError(
+                f"the data folder '{self._feed.folder}' has no fundamentals; add fundamentals_quarterly.parquet"
+            )
+        for name in tables:
+            if field in self.figures(name):
+                return self.reports(name).get(field, days, kind, lag, skip_empty)
+        known = {figure for name in tables for figure in self.figures(name)}
+        raise ConfigError(f"no fundamentals have the figure '{field}'; {nearest(field, known)}")
+
+    def figures(self, table: str) -> tuple[str, ...]:
+        """Names of the figures of a table, ``period_end`` and ``announce_date`` among them."""
+        if table not in self._columns:
+            self._columns[table] = (*self.reports(table).fields, "period_end", "announce_date")
+        return self._columns[table]
+
+    # -- other dated tables ---------------------------------------------------------------------
+
+    def as_of(self, table: str, column: str, days: np.ndarray) -> np.ndarray:
+        """The last value of a column on or before each day.
+
+        Parameters
+        ----------
+        table : str
+            Of :data:`DATED`.
+        column : str
+        days : ndarray of datetime64[D], shape (D,)
+
+        Returns
+        -------
+        ndarray, shape (D, N)
+            Numbers as float64 with NaN, text as object with None, flags False where nothing is known.
+
+        Raises
+        ------
+        ConfigError
+            If the table is none of :data:`DATED` or has no such column.
+        DataError
+            If the folder does not hold it.
+        """
+        if table not in DATED:
+            raise ConfigError(f"'{table}' is no dated table; {nearest(table, DATED)}")
+        if table not in self._dated:
+            self._unchanged(table)
+            values = self._feed.read(table)
+            column_of = {symbol: i for i, symbol in enumerate(self._symbols)}
+            keys = np.array([column_of.get(symbol, -1) for symbol in values["symbol"].tolist()], dtype=np.int64)
+            self._dated[table] = AsOf(keys, values[DATED[table]]), values
+        join, values = self._dated[table]
+        if column not in values:
+            raise ConfigError(f"table '{table}' has no column '{column}'; {nearest(column, schema.TABLES[table])}")
+        return gather(values[column], join.find(np.arange(len(self._symbols))[None, :], days[:, None]))
+
+    def members(self, index: str, days: np.ndarray) -> np.ndarray:
+        """Members of an index by effective date, bool (D, N).
+
+        Raises
+        ------
+        ConfigError
+            If the data have no memberships of the index.
+        """
+        code = index_code(index)
+        if code not in self._indices:
+            self._unchanged("constituents")
+            rows = memberships(self._feed, code, "index")
+            column_of = {symbol: i for i, symbol in enumerate(self._symbols)}
+            keys = np.array([column_of.get(symbol, -1) for symbol in rows.symbols.tolist()], dtype=np.int64)
+            self._indices[code] = spells(keys, rows.first, rows.end)
+        steps, count = self._indices[code]
+        places = steps.places(np.arange(len(self._symbols))[None, :], days[:, None])
+        return np.append(count, 0)[places] > 0
