@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import array
 import datetime as dt
+import math
 from typing import TYPE_CHECKING, Any
 
 import backtrader as bt
@@ -66,6 +67,14 @@ class _BulkFeed(bt.feed.DataBase):  # type: ignore[misc]
         self.home()
         if all(line.mode == line.UnBounded for line in self.lines.lines):
             self._bulk = tuple(self.lines.lines)
+            self._dates, self._length = self.lines.datetime, length
+
+    def advance_peek(self) -> float:
+        """Date of the next bar, infinite after the last."""
+        if self._bulk is None:
+            return super().advance_peek()  # type: ignore[no-any-return]
+        dates = self._dates
+        return dates.array[dates._idx + 1] if dates.lencount < self._length else math.inf  # type: ignore[no-any-return]
 
     def advance(self, size: int = 1, datamaster: Any = None, ticks: bool = True) -> None:
         """One bar on; without Backtrader's five calls a line where all bars are there and no feed leads."""

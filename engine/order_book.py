@@ -168,7 +168,7 @@ class OrderBook(OrderEnds):
                 orders = sorted(orders, key=lambda order: _turn(order, first_market))
             else:
                 orders = [order for order in orders if order.size < 0] + [order for order in orders if order.size > 0]
-        stocks = list(dict.fromkeys(order.i for order in orders))
+        stocks = [order.i for order in orders]
         place = {i: k for k, i in enumerate(stocks)}
         bare = all_market and self._no_slippage and self._limit_fills is None
         bars = matching.bars_of(market, t, stocks, whole=not bare)
