@@ -126,7 +126,7 @@ def write_run(
 
 
 def _put_in_place(beside: Path, folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
+    if folder.is_file():  # one look only: between two another process may have moved the folder
         raise DataError(f"{folder} is a file where a run folder belongs; move it or choose another --out")
     old = beside.with_suffix(".old")
     for attempt in range(_ATTEMPTS):
