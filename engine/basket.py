@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.account import Account
-from engine.rules import LotRule, legal_sell
+from engine.rules import LotRule, legal_buy, legal_sell
 
 Entry = tuple[int, int, float, float]
 """One order of a basket: stock, shares, what is to be held afterwards and the close it is sized with (yuan)."""
@@ -59,11 +59,7 @@ def plan(account: Account, wanted: dict[int, float], t: int, lot_of: Callable[[i
         elif target > worth:
             size = int((target - worth) // price)
             if lot_of:
-                minimum, step = lot_of(i, t)
-                if size >= minimum:
-                    size -= (size - minimum) % step
-                elif have:
-                    size = 0
+                size = legal_buy(size, lot_of(i, t)) or (0 if have else size)
             buys.append((i, size, target, price))
         elif target < worth:
             size = int((worth - target) // price)

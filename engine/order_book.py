@@ -285,11 +285,7 @@ class OrderBook(OrderEnds):
         if quantity:
             if not self._no_slippage:
                 worst = self._slipped(order, quantity, price, bars, k)
-            quote = account.quote(order, quantity, worst, day_fees)
-            if quantity <= _ALWAYS_ALLOWED:
-                self._fill(order, t, quote, price)
-            else:
-                self._fill_in_parts(order, t, quote, price, day_fees)
+            self._fill(order, t, account.quote(order, quantity, worst, day_fees), price, day_fees)
         if waiting or not quantity:
             self._leave(order, t, quantity, waiting, price)
 
@@ -324,10 +320,7 @@ class OrderBook(OrderEnds):
                     worst = self._slipped(order, quantity, price, bars, k)
                     quote = account.quote(order, quantity, worst, day_fees)
             if quote is not None:
-                if quantity <= _ALWAYS_ALLOWED:
-                    self._fill(order, t, quote, price)
-                else:
-                    self._fill_in_parts(order, t, quote, price, day_fees)
+                self._fill(order, t, quote, price, day_fees)
         if waiting or not quantity:
             self._leave(order, t, quantity, waiting, price)
 
@@ -339,20 +332,14 @@ class OrderBook(OrderEnds):
         elif not filled and order.alive():
             self.end(order, Order.Completed if order.fills else Order.Rejected, "dropped")
 
-    def _fill_in_parts(self, order: Order, t: int, quote: Quote, unslipped: float, day_fees: Any) -> None:
+    def _fill(self, order: Order, t: int, quote: Quote, unslipped: float, day_fees: Any) -> None:
         """Fill as quoted; in several parts where one order at the exchange may not be that large."""
-        if self.rules.lots:
+        if quote[0] > _ALWAYS_ALLOWED and self.rules.lots:
             board, session = self.market.boards[order.i], self.market.sessions[t]
-            for size in order_sizes(quote[0], self.lot(order.i, t), largest_order(board, session)):
-                part = self.account.quote(order, size, quote[1], day_fees)
-                if order.size > 0 and part[2] + part[4] > self.account.cash:  # fees rounded part by part
-                    self._cut(order, t, order.left, matching.CASH)
-                    return
-                self._fill(order, t, part, unslipped)
-            return
-        self._fill(order, t, quote, unslipped)
-
-    def _fill(self, order: Order, t: int, quote: Quote, unslipped: float) -> None:
+            sizes = order_sizes(quote[0], self.lot(order.i, t), largest_order(board, session))
+            if len(sizes) > 1:
+                self._fill_in_parts(order, t, quote, unslipped, day_fees, sizes)
+                return
         trades = self.account.execute(order, t, quote, unslipped)
         if trades is None:
             self._no_cash(order, t)
@@ -370,6 +357,16 @@ class OrderBook(OrderEnds):
             notices.append(trades)
         if self.links.used:
             self._unlink(order)
+
+    def _fill_in_parts(
+        self, order: Order, t: int, quote: Quote, unslipped: float, day_fees: Any, sizes: list[int]
+    ) -> None:
+        for size in sizes:
+            part = self.account.quote(order, size, quote[1], day_fees)
+            if order.size > 0 and part[2] + part[4] > self.account.cash:  # fees rounded part by part
+                self._cut(order, t, order.left, matching.CASH)
+                return
+            self._fill(order, t, part, unslipped, day_fees)
 
     def lot(self, i: int, t: int) -> LotRule:
         """The lot rule of a stock's board on session ``t``."""

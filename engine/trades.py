@@ -97,9 +97,3 @@ class Trade:
                 self.barclose, self.dtclose, self.barlen = bar, dt, bar - self.baropen
         self.pnlcomm = self.pnl - self.commission
         self.value = self.size * self.price
-
-    def clone(self) -> Trade:
-        """A snapshot for a notification."""
-        twin = Trade.__new__(Trade)
-        twin.__dict__.update(self.__dict__)
-        return twin

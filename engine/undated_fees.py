@@ -12,8 +12,16 @@ from engine.fee_options import check_rate
 _HIGHEST_PERCENTAGE = 0.05
 
 
+class _Undated:
+    """A fee model that is the same on every session."""
+
+    def on(self, session: np.datetime64) -> Self:
+        """The same on every session."""
+        return self
+
+
 @dataclass(frozen=True, kw_only=True)
-class PercentageFees:
+class PercentageFees(_Undated):
     """Backtrader's own percentage commission: a float, unrounded, nothing else.
 
     Parameters
@@ -33,10 +41,6 @@ class PercentageFees:
 
     def __post_init__(self) -> None:
         check_rate("commission", self.commission, _HIGHEST_PERCENTAGE)
-
-    def on(self, session: np.datetime64) -> Self:
-        """The same on every session."""
-        return self
 
     def charge(
         self,
@@ -58,14 +62,10 @@ class PercentageFees:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ZeroFees:
+class ZeroFees(_Undated):
     """No fees at all."""
 
     name: ClassVar[str] = "zero"
-
-    def on(self, session: np.datetime64) -> Self:
-        """The same on every session."""
-        return self
 
     def charge(
         self,

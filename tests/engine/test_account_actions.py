@@ -6,25 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_market import NAN, market_of, play
+from small_market import NAN, event, market_of, ran
 
 from engine.errors import DataError
-from engine.fees import ZeroFees
-from engine.rules import Rules
 
 A, OLD, NEW = "600000.SH", "600005.SH", "600019.SH"
-
-
-def event(t: int, prev: float, pre: float, ratio: float, cash: float, **more: float) -> dict[str, np.ndarray]:
-    columns = {
-        "t": t, "i": 0, "prev_close": prev, "preclose": pre, "factor_ratio": prev / pre, "share_ratio": ratio,
-        "cash": cash, **more,
-    }  # fmt: skip
-    return {name: np.array([value]) for name, value in columns.items()}
-
-
-def ran(market: Any, script: dict[int, Any], cash: float = 100_000.0, **rules: Any) -> Any:
-    return play(market, script, fees=ZeroFees(), cash=cash, rules=Rules(**rules))
 
 
 def test_a_dividend_paid_later_is_part_of_the_value_from_the_ex_date_and_of_the_cash_when_it_is_paid() -> None:

@@ -6,20 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_market import NAN, market_of, play
+from small_market import NAN, event, market_of, play
 
 from engine.corporate import Event, effects, is_plain
 from engine.fees import FeeSchedule, ZeroFees
 from engine.rules import Rules
 
 A = "600000.SH"
-
-
-def events(t: int, prev: float, pre: float, ratio: float, cash: float) -> dict[str, np.ndarray]:
-    return {
-        "t": np.array([t]), "i": np.array([0]), "prev_close": np.array([prev]), "preclose": np.array([pre]),
-        "factor_ratio": np.array([prev / pre]), "share_ratio": np.array([ratio]), "cash": np.array([cash]),
-    }  # fmt: skip
 
 
 def held_over(
@@ -34,7 +27,7 @@ def held_over(
 
 
 def test_cash_dividend_is_paid_on_the_ex_date_and_kept_in_the_open_trade() -> None:
-    cash, rules = events(2, 10.0, 9.5, 1.0, 0.5), Rules(holder="none")
+    cash, rules = event(2, 10.0, 9.5, 1.0, 0.5), Rules(holder="none")
     done = held_over([10.0, 10.0, 9.5, 9.5, 9.5], cash, [10.0, 10.0, 9.5, 9.5, 9.5], rules=rules)
     booked = done.broker.ledger.corporate_frame()
     assert booked[["kind", "shares", "cash", "tax"]].values.tolist() == [["DIVIDEND", 0, 50.0, 0.0]]
@@ -44,7 +37,7 @@ def test_cash_dividend_is_paid_on_the_ex_date_and_kept_in_the_open_trade() -> No
 
 
 def test_an_individual_who_sells_within_a_month_pays_a_fifth_of_the_dividend_on_the_sale() -> None:
-    cash = events(2, 10.0, 9.5, 1.0, 0.5)
+    cash = event(2, 10.0, 9.5, 1.0, 0.5)
     done = held_over([10.0, 10.0, 9.5, 9.5, 9.5], cash, [10.0, 10.0, 9.5, 9.5, 9.5])
     booked = done.broker.ledger.corporate_frame()
     assert booked[["kind", "cash", "tax"]].values.tolist() == [["DIVIDEND", 50.0, 0.0], ["DIVIDEND_TAX", 0.0, 10.0]]
@@ -53,7 +46,7 @@ def test_an_individual_who_sells_within_a_month_pays_a_fifth_of_the_dividend_on_
 
 
 def test_bonus_of_three_for_ten_then_close_gives_one_closed_trade_whose_pnlcomm_is_the_change_of_cash() -> None:
-    book = events(2, 13.0, 10.0, 1.3, 0.0)
+    book = event(2, 13.0, 10.0, 1.3, 0.0)
     done = held_over([13.0, 13.0, 10.4, 10.4, 10.4], book, [13.0, 13.0, 10.0, 10.4, 10.4], fees=FeeSchedule())
     (trade,) = done.strategy.closed
     assert done.broker.ledger.fills_frame()["shares"].tolist() == [100, 130]
@@ -62,7 +55,7 @@ def test_bonus_of_three_for_ten_then_close_gives_one_closed_trade_whose_pnlcomm_
 
 
 def test_only_whole_shares_are_credited_and_the_fraction_is_reported() -> None:
-    done = held_over([13.0, 13.0, 10.0, 10.0], events(2, 13.0, 10.0, 1.3, 0.0), [13.0, 13.0, 10.0, 10.0], shares=1100)
+    done = held_over([13.0, 13.0, 10.0, 10.0], event(2, 13.0, 10.0, 1.3, 0.0), [13.0, 13.0, 10.0, 10.0], shares=1100)
     assert done.broker.ledger.corporate_frame()["shares"].tolist() == [330]
     odd = effects(Event(0, 13.0, 10.0, 1.3, 1.3, 0.0), 101)
     assert odd[0].shares == 30 and odd[0].fraction == pytest.approx(0.3)
@@ -89,7 +82,7 @@ def test_event_whose_numbers_do_not_fit_the_reference_price_is_booked_value_neut
 
 
 def test_wealth_moves_by_the_market_return_alone_over_an_unresolved_event() -> None:
-    book = events(2, 20.0, 12.0, 17.0, NAN)
+    book = event(2, 20.0, 12.0, 17.0, NAN)
     done = held_over([20.0, 20.0, 13.2, 13.2, 13.2], book, [20.0, 20.0, 12.0, 13.2, 13.2], shares=1000)
     value = done.broker.ledger.equity_arrays()[1]
     stock = value - (100_000.0 - 20_000.0)
@@ -104,7 +97,7 @@ def test_the_tolerance_of_a_plain_event_is_the_larger_of_a_fen_a_share_and_a_fif
 
 
 def test_ex_date_on_a_suspended_day_marks_at_the_reference_so_that_value_stays() -> None:
-    book = events(2, 13.0, 10.0, 1.3, 0.0)
+    book = event(2, 13.0, 10.0, 1.3, 0.0)
     done = held_over([13.0, 13.0, NAN, 10.0, 10.0, 10.0], book, [13.0, 13.0, NAN, 10.0, 10.0, 10.0])
     assert done.broker.ledger.equity_arrays()[1].tolist() == [100_000.0] * 6
 
@@ -112,7 +105,7 @@ def test_ex_date_on_a_suspended_day_marks_at_the_reference_so_that_value_stays()
 def test_bonus_shares_can_be_sold_on_the_ex_date() -> None:
     market = market_of(
         {A: [13.0, 13.0, 10.0, 10.0]},
-        events=events(2, 13.0, 10.0, 1.3, 0.0),
+        events=event(2, 13.0, 10.0, 1.3, 0.0),
         precloses={A: [13.0, 13.0, 10.0, 10.0]},
     )
     done = play(

@@ -7,26 +7,12 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 import pytest
-from small_market import NAN, market_of, play
+from small_market import NAN, event, market_of, ran
 
 from engine import entitlements
-from engine.fees import ZeroFees
-from engine.rules import Rules
 from engine.successors import read_successors
 
 A = "600000.SH"
-
-
-def event(t: int, prev: float, pre: float, ratio: float, cash: float, **more: float) -> dict[str, Any]:
-    columns = {
-        "t": t, "i": 0, "prev_close": prev, "preclose": pre, "factor_ratio": prev / pre, "share_ratio": ratio,
-        "cash": cash, **more,
-    }  # fmt: skip
-    return {name: np.array([value]) for name, value in columns.items()}
-
-
-def ran(market: Any, script: dict[int, Any], cash: float = 100_000.0, **rules: Any) -> Any:
-    return play(market, script, fees=ZeroFees(), cash=cash, rules=Rules(**rules))
 
 
 def buy(size: int, **more: Any) -> Any:

@@ -8,7 +8,9 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 
+from engine.fees import ZeroFees
 from engine.market import Market
+from engine.rules import Rules
 from engine.simulation import Simulation, simulate
 
 NAN = float("nan")
@@ -47,6 +49,15 @@ def market_of(
         raw["st"] = np.array([more.pop("st")[symbol] for symbol in symbols], dtype=np.uint8).T
     sessions = np.busday_offset(first_day, np.arange(len(close)), roll="forward").astype("datetime64[D]")
     return Market.build(sessions, symbols, raw, **more)
+
+
+def event(t: int, prev: float, pre: float, ratio: float, cash: float, **more: float) -> dict[str, np.ndarray]:
+    """One ex-date of the first stock, as ``events=`` of :func:`market_of` takes it."""
+    columns = {
+        "t": t, "i": 0, "prev_close": prev, "preclose": pre, "factor_ratio": prev / pre, "share_ratio": ratio,
+        "cash": cash, **more,
+    }  # fmt: skip
+    return {name: np.array([value]) for name, value in columns.items()}
 
 
 class Scripted(bt.Strategy):
@@ -92,3 +103,8 @@ def play(
 ) -> Simulation:
     """Run ``script`` over the whole market."""
     return simulate(market, Scripted, {"script": dict(script), "before_close": dict(before_close or {})}, **options)
+
+
+def ran(market: Market, script: Mapping[int, Action], cash: float = 100_000.0, **rules: Any) -> Simulation:
+    """Play a script without fees under the given rules."""
+    return play(market, script, fees=ZeroFees(), cash=cash, rules=Rules(**rules))
