@@ -6,6 +6,9 @@ UV     ?= uv
 # The one backtest that `make demo` and the README show: ten years of the embedded synthetic market.
 DEMO = scripts/backtest.py --universe csi500 --strategy top-n --signal reversal-20d --hold 50 --rebalance 1M --benchmark 000905
 
+# What `make test-akshare` runs: these skip where AKShare is not installed.
+AKSHARE_TESTS = tests/feeds/test_akshare_contract.py tests/feeds/test_akshare_routes.py
+
 BIN    := $(VENV)/bin
 PYTAG  := $(shell $(PYTHON) -c 'import sys; print("py%d%d" % sys.version_info[:2])' 2>/dev/null)
 COMPILE = $(UV) pip compile pyproject.toml $(LOCK_FLAGS) --quiet --group build --python-platform linux \
@@ -13,11 +16,11 @@ COMPILE = $(UV) pip compile pyproject.toml $(LOCK_FLAGS) --quiet --group build -
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench wheel lock clean
+.PHONY: help demo test test-slow test-akshare lint bench wheel lock clean
 .DELETE_ON_ERROR:
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.core-$(PYTAG)  ## install what a backtest needs, run ten synthetic years, print the table and the tearsheet's path
 	$(BIN)/python $(DEMO)
@@ -27,6 +30,9 @@ test: $(VENV)/.test-$(PYTAG)  ## install the test tools and run the tests
 
 test-slow: $(VENV)/.test-$(PYTAG)  ## run every test, the slow ones too (a fresh environment is built: minutes)
 	$(BIN)/python -m pytest -m "slow or not slow"
+
+test-akshare: $(VENV)/.akshare-$(PYTAG)  ## add AKShare to the test environment and test the feed against it (no network)
+	$(BIN)/python -m pytest -m "slow or not slow" $(AKSHARE_TESTS)
 
 lint: $(VENV)/.test-$(PYTAG)  ## check style (ruff) and types (mypy)
 	$(BIN)/python -m ruff check .
@@ -70,4 +76,10 @@ $(VENV)/.venv-$(PYTAG):
 $(VENV)/.core-$(PYTAG) $(VENV)/.test-$(PYTAG): $(VENV)/.%-$(PYTAG): $(VENV)/.venv-$(PYTAG) locks/%-$(PYTAG).txt pyproject.toml
 	$(PIP) install -r locks/$*-$(PYTAG).txt
 	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# AKShare's lock is of Python 3.11; it holds the pins of core, so the test tools stay as they are.
+$(VENV)/.akshare-$(PYTAG): $(VENV)/.test-$(PYTAG) locks/akshare-py311.txt
+	@[ "$(PYTAG)" = py311 ] || { echo "error: AKShare is locked for Python 3.11; make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
+	$(PIP) install -r locks/akshare-py311.txt
 	@touch $@

@@ -85,6 +85,7 @@ def run(
         if cls is not type(None)
     ]
     digests.append(getattr(fees, "table_digest", ""))  # the rules are as much the model's source as its code
+    digests.append(getattr(signal, "code_digest", ""))  # of what a signal picks by name, as a factor
     identity = run_id(config, market.fingerprint, _version(), digests)
     folder = Path(out) / identity
     if not force and is_complete(folder):
@@ -155,7 +156,7 @@ def _risk_free(config: RunConfig, market: Market, t: np.ndarray) -> tuple[str, f
 
 
 def _result(config: RunConfig, done: Simulation, frames: Mapping[str, Any], identity: str) -> dict[str, Any]:
-    from feeds.survivorship import coverage_numbers, survivorship_warning
+    from feeds.survivorship import coverage_numbers, data_warnings
     from feeds.synthetic_feed import is_spec
 
     broker, market, ledger = done.broker, done.market, done.broker.ledger
@@ -214,9 +215,8 @@ def _result(config: RunConfig, done: Simulation, frames: Mapping[str, Any], iden
         "rules": fee_rows,
         "action_rules": broker.account.desk.rows_used(),
     }
-    survivor = survivorship_warning(market)
     result["warnings"] = [
-        *([survivor] if survivor else []), *_warnings(config, result, decisions), *fee_warnings,
+        *data_warnings(market), *_warnings(config, result, decisions), *fee_warnings,
         *_doubtful(result["action_rules"]),
     ]  # fmt: skip
     result["notes"] = _notes(result)

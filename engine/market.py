@@ -10,37 +10,25 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from engine.corporate import EXTRA_COLUMNS, extra_columns
+from engine.corporate import EXTRA_COLUMNS
 from engine.errors import DataError, LookAheadError, nearest
-from engine.rules import NO_LIMIT_UP, board_of, exchange_of, price_limits
+from engine.market_fields import DERIVED_FIELDS, EVENT_COLUMNS, FIELDS, RAW_FIELDS, complete, event_table
+from engine.rules import NO_LIMIT_UP, board_of
 from engine.view import View
 
 if TYPE_CHECKING:
     from engine.handles import BarFeed, Clock, StockHandle
 
+__all__ = ["DERIVED_FIELDS", "EVENT_COLUMNS", "FIELDS", "FORMAT", "LISTED_LONG_AGO", "RAW_FIELDS", "Market"]
+
 FORMAT = 2
 """Version of the saved form; part of every cache key."""
-
-RAW_FIELDS = (
-    "open", "high", "low", "close", "preclose", "volume", "amount", "turnover",
-    "total_shares", "float_shares", "adj_factor",
-)  # fmt: skip
-"""Float fields that a feed delivers: yuan, shares, turnover as a fraction; NaN where no bar."""
-
-DERIVED_FIELDS = ("mark", "traded", "listed", "st", "state", "age", "limit_up", "limit_down", "member")
-"""Fields that :meth:`Market.build` derives (``st`` carried forward, ``member`` as delivered)."""
-
-FIELDS = RAW_FIELDS + DERIVED_FIELDS
-
-EVENT_COLUMNS = ("t", "i", "prev_close", "preclose", "factor_ratio", "share_ratio", "cash")
-"""Columns of the corporate events that every feed gives: session index, stock index, yuan, yuan, ratios, yuan a
-share. :data:`engine.corporate.EXTRA_COLUMNS` come with defaults."""
 
 LISTED_LONG_AGO = 10_000
 """``age`` of a stock whose first trading days lie well before the panel."""
@@ -139,7 +127,7 @@ class Market:
         self.symbol_array = np.array(self.symbols, dtype=object)
         self.index = {symbol: i for i, symbol in enumerate(self.symbols)}
         self.boards = [board_of(symbol) for symbol in self.symbols]
-        self.exchanges = [exchange_of(symbol) for symbol in self.symbols]
+        self.exchanges = [symbol[-2:] for symbol in self.symbols]
         for name in FIELDS:
             setattr(self, name, fields[name])
         self.last_session = np.asarray(last_session, dtype=np.int32)
@@ -230,62 +218,18 @@ class Market:
         for name, array in (*raw.items(), *given_states.items()):
             if array.shape != (rows, columns):
                 raise DataError(f"field '{name}' has shape {array.shape}, expected {(rows, columns)} (T, N)")
-        fields: dict[str, np.ndarray] = {
-            name: np.ascontiguousarray(raw[name], dtype=np.float64) if name in raw else np.full((rows, columns), np.nan)
-            for name in RAW_FIELDS
-        }
-        has_bar = ~np.isnan(fields["close"])
-        if "volume" not in raw:
-            fields["volume"] = np.where(has_bar, np.inf, np.nan)
         listed_before = (
             np.full(columns, LISTED_LONG_AGO, dtype=np.int32) if list_age is None else np.asarray(list_age, np.int32)
         )
         ends = np.full(columns, rows - 1, dtype=np.int32) if last_session is None else np.asarray(last_session)
-        event_table = _event_table(events)
-
-        mark = _carried(fields["close"], has_bar)
-        _mark_at_reference(mark, has_bar, event_table, ends)
-        fields["adj_factor"] = (
-            _carried(fields["adj_factor"], ~np.isnan(fields["adj_factor"]))
-            if "adj_factor" in raw
-            else np.where(np.isnan(mark), np.nan, 1.0)
-        )
-        if "preclose" not in raw:
-            previous = np.vstack([np.full((1, columns), np.nan), mark[:-1]])
-            fields["preclose"] = np.where(has_bar, np.where(np.isnan(previous), fields["open"], previous), np.nan)
-        st = np.asarray(raw["st"], dtype=np.uint8) if "st" in raw else np.zeros((rows, columns), np.uint8)
-        age = np.cumsum(has_bar, axis=0, dtype=np.int32)
-        age += listed_before[None, :]
-        listed = (age > 0) & (np.arange(rows, dtype=np.int32)[:, None] <= ends[None, :])
-        reference = np.rint(np.nan_to_num(fields["preclose"]) * 100.0).astype(np.int64)
-        boards = np.array([board_of(symbol) for symbol in symbols])
-        st = _carried(st, has_bar)
-        state = st.copy()
-        if states is not None:
-            np.copyto(state, states, where=states > 0)
-        limit_up, limit_down = price_limits(sessions, boards, reference, state, age)
-        for name, limits in (("limit_up", limit_up), ("limit_down", limit_down)):
-            if name in raw:
-                given = ~np.isnan(raw[name])
-                limits[given] = np.minimum(np.rint(raw[name][given] * 100.0), NO_LIMIT_UP)
-        fields |= {
-            "mark": mark,
-            "traded": (has_bar & (fields["volume"] > 0)).astype(np.uint8),
-            "listed": listed.astype(np.uint8),
-            "st": st,
-            "state": state,
-            "age": age,
-            "limit_up": limit_up,
-            "limit_down": limit_down,
-            "member": np.ones((rows, columns), np.uint8) if member is None else np.asarray(member, np.uint8),
-        }
+        table = event_table(events)
         return cls(
             sessions,
             symbols,
-            fields,
+            complete(sessions, symbols, raw, listed_before, ends, table, member, states),
             last_session=ends,
             delisted=np.zeros(columns, bool) if delisted is None else delisted,
-            events=event_table,
+            events=table,
             names=names or {},
             series=series or {},
             calendar=sessions if calendar is None else calendar,
@@ -295,10 +239,19 @@ class Market:
 
     # -- saved form -----------------------------------------------------------------------------
 
-    def save(self, folder: Path) -> None:
-        """Write the panel into the new ``folder`` as ``.npy`` files and ``meta.json``."""
-        folder.mkdir(parents=True)
+    def save(self, folder: Path, present: Collection[str] = ()) -> None:
+        """Write the panel into the new ``folder`` as ``.npy`` files and ``meta.json``.
+
+        Parameters
+        ----------
+        folder : Path
+        present : collection of str
+            Fields whose arrays are mapped from files that a feed has put into ``folder`` already.
+        """
+        folder.mkdir(parents=True, exist_ok=bool(present))
         for name in FIELDS:
+            if name in present:
+                continue
             np.save(folder / f"{name}.npy", getattr(self, name))
         for name in ("sessions", "calendar", "last_session", "delisted"):
             np.save(folder / f"{name}.npy", getattr(self, name))
@@ -481,33 +434,3 @@ class Market:
         i = self.column(symbol)
         up, down = int(self.limit_up[t, i]), int(self.limit_down[t, i])
         return (None if down <= 0 else down / 100.0, None if up >= NO_LIMIT_UP else up / 100.0)
-
-
-def _event_table(events: Mapping[str, np.ndarray] | None) -> dict[str, np.ndarray]:
-    if events is None:
-        events = {name: np.zeros(0) for name in EVENT_COLUMNS}
-    core = {
-        name: np.asarray(events[name], dtype=np.int64 if name in ("t", "i") else np.float64) for name in EVENT_COLUMNS
-    }
-    return core | extra_columns(core["t"], events)
-
-
-def _carried(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """``values`` with each unknown entry replaced by the last known one of its column."""
-    out = values.copy()
-    for t in range(1, len(out)):
-        np.copyto(out[t], out[t - 1], where=~known[t])
-    return out
-
-
-def _mark_at_reference(
-    mark: np.ndarray, has_bar: np.ndarray, events: Mapping[str, np.ndarray], ends: np.ndarray
-) -> None:
-    """Lower the mark of a stock that is suspended on its ex-date to the ex-right reference price."""
-    for t, i, reference in zip(events["t"], events["i"], events["preclose"], strict=True):
-        t, i = int(t), int(i)
-        if has_bar[t, i] or not np.isfinite(reference) or t > ends[i]:
-            continue
-        following = np.flatnonzero(has_bar[t:, i])
-        stop = t + int(following[0]) if len(following) else len(mark)
-        mark[t:stop, i] = reference

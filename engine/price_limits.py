@@ -40,7 +40,7 @@ _COLUMNS = (
 _BEGAN = day_number("1996-12-16")  # earlier gaps mean that there was no limit
 _NONE = -1  # basis points of a side without limit
 _ONE = 10_000
-_CHUNK = 1 << 18  # cells worked on at once
+_CHUNK = 1 << 17  # cells worked on at once
 
 
 @dataclass(frozen=True, slots=True)

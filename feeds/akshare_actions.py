@@ -10,10 +10,12 @@ previous close / reference price: it looks back only, unlike an adjusted price.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from feeds.akshare_bars import ex_days_after
 from feeds.akshare_client import Client
 from feeds.akshare_http import SourceError
 from feeds.akshare_routes import code_of
@@ -29,7 +31,7 @@ _SAME = np.timedelta64(12, "D")
 
 
 def fetch_actions(client: Client, symbol: str) -> None:
-    """Fetch dividends (the source with pay dates first, another behind it) and rights of a stock.
+    """Fetch the dividends of a stock: the source with pay dates first, another behind it.
 
     Raises
     ------
@@ -37,23 +39,53 @@ def fetch_actions(client: Client, symbol: str) -> None:
     """
     code = code_of(symbol)
     try:
-        client.frame("stock_dividend_cninfo", {"symbol": code})
+        client.frame("stock_dividend_cninfo", {"symbol": code}, days=0)
     except SourceError as problem:
         try:
-            client.frame("stock_history_dividend_detail", {"symbol": code, "indicator": "分红", "date": ""})
+            client.frame("stock_history_dividend_detail", {"symbol": code, "indicator": "分红", "date": ""}, days=0)
         except SourceError:
             raise problem from None
 
 
-def actions_fresh(client: Client, symbol: str) -> bool:
-    """Whether the distributions of a stock need not be asked for.
+class NewestExDates:
+    """Newest ex-date of each stock in the whole-market tables, read again when one of them has changed.
 
-    The first source answers a company that never paid with a body like a broken one; the second says so plainly.
+    Parameters
+    ----------
+    client : Client
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._read: list[str] = []
+        self._days: dict[str, dt.date] = {}
+
+    def after(self, symbol: str, day: dt.date) -> bool:
+        """Whether a stock has gone ex since ``day``, as far as the tables know."""
+        state = [record.sha256 for record in self._client.cache.all_records("stock_fhps_em")]
+        if state != self._read:
+            rows = market_actions(self._client)
+            rows = rows[rows["ex_date"].to_numpy() <= np.datetime64(self._client.today, "ms")]
+            self._days = {str(s): d.date() for s, d in rows.groupby("symbol")["ex_date"].max().items()}
+            self._read = state
+        return symbol in self._days and self._days[symbol] > day
+
+
+def actions_fresh(client: Client, symbol: str, newest: NewestExDates) -> bool:
+    """Whether the distributions of a stock need not be asked for: asked lately, and no ex-date since.
+
+    Ex-dates are told by the tables of the whole market and by the change in the bars. The first source answers a
+    company that never paid with a body like a broken one; the second says so plainly.
     """
     plain = {"symbol": code_of(symbol)}
+    sina = plain | {"indicator": "分红", "date": ""}
+    asked = [record.checked for function, given in (("stock_dividend_cninfo", plain),
+                                                    ("stock_history_dividend_detail", sina))
+             for record in client.cache.records(function, given)[-1:]]  # fmt: skip
+    if asked and (newest.after(symbol, max(asked)) or ex_days_after(client, symbol, max(asked))):
+        return False
     if client.fresh("stock_dividend_cninfo", plain):
         return True
-    sina = plain | {"indicator": "分红", "date": ""}
     return client.fresh("stock_history_dividend_detail", sina) and not len(
         _latest(client, "stock_history_dividend_detail", sina)
     )

@@ -87,6 +87,21 @@ def _update(client: Client, function: str, symbol: str, start: dt.date, end: dt.
     client.update(function, start, end, given, may_be_empty=known)
 
 
+def ex_days_after(client: Client, symbol: str, day: dt.date) -> bool:
+    """Whether the newest bars of the first source have an ex-date after ``day``.
+
+    Its change is one to the reference price, so close less change is another price than the close before.
+    """
+    records = client.windows(SOURCES[0][0], arguments(SOURCES[0][0], symbol))
+    if not records or records[-1].day <= day:
+        return False
+    bars = client.translated(records[-1]).sort_values("date", ignore_index=True)
+    if "change" not in bars:
+        return False
+    gap = (bars["close"] - bars["change"] - bars["close"].shift()).abs() > 0.0051
+    return bool((gap & (bars["date"].to_numpy() > np.datetime64(day, "D"))).any())
+
+
 def sample(symbols: Sequence[str]) -> set[str]:
     """The stocks that two sources are compared on: one in :data:`SAMPLE` by a hash of its code."""
     ranked = sorted(symbols, key=lambda s: (zlib.crc32(s.encode()), s))

@@ -1,8 +1,9 @@
 """Raw frames on disk: what a source once said is kept for good, with where, when and how much.
 
-A frame is ``raw/<function>/<key>.<day>.parquet`` and its record the same name with ``.json``; both are written beside
-and renamed, the record last. A frame without its record, or with another fingerprint than its record says, does not
-count: a fetch that is killed at any point leaves only whole frames behind.
+A frame is ``raw/<function>/<key>.<day>.<digits of its hash>.parquet`` and its record the same name with ``.json``; both
+are written beside and renamed, the record last. A frame without its record does not count, and no frame is written
+over another: what a new one replaces is named in its record and goes afterwards. So a fetch that is killed at any
+point leaves whole frames behind, each once.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,8 +121,25 @@ class RawCache:
             )
         return pd.read_parquet(io.BytesIO(body))
 
-    def put(self, function: str, arguments: Mapping[str, str], day: dt.date, frame: pd.DataFrame) -> Record:
-        """Write a frame and its record; a frame equal to the last one only moves that one's ``checked``."""
+    def put(
+        self,
+        function: str,
+        arguments: Mapping[str, str],
+        day: dt.date,
+        frame: pd.DataFrame,
+        replaces: Sequence[Record] = (),
+    ) -> Record:
+        """Write a frame and its record; a frame equal to the last one only moves that one's ``checked``.
+
+        Parameters
+        ----------
+        function : str
+        arguments : mapping
+        day : date
+        frame : DataFrame
+        replaces : sequence of Record
+            What the new frame holds as well; an earlier frame of the same call and day goes too.
+        """
         if not _FUNCTION.fullmatch(function):
             raise DataError(f"'{function}' is no name of a function")
         body = _parquet(frame)
@@ -132,9 +150,10 @@ class RawCache:
         first = day
         if known and known[-1].sha256 == sha and known[-1].path.is_file():
             first = known[-1].day
-        name = f"{key_of(arguments)}.{first:%Y%m%d}"
+        name = f"{key_of(arguments)}.{first:%Y%m%d}.{sha[:12]}"
         path = place / f"{name}.parquet"
         record = Record(function, dict(arguments), first, day, len(frame), sha, path)
+        gone = {r.path: r for r in (*replaces, *(r for r in known if r.day == first)) if r.path != path}
         write_bytes_beside(path, body)
         about = {
             "format": _FORMAT,
@@ -145,11 +164,14 @@ class RawCache:
             "time": self._now().isoformat(timespec="seconds"),
             "rows": len(frame),
             "sha256": sha,
+            "replaces": sorted(old.stem for old in gone),
         }
         write_beside(place / f"{name}.json", json.dumps(about, ensure_ascii=False, indent=1) + "\n")
         records = self._of(function).setdefault(key_of(arguments), [])
-        records[:] = sorted([r for r in records if r.day != first] + [record], key=lambda r: r.day)
+        records[:] = sorted([r for r in records if r.path != path] + [record], key=lambda r: r.day)
         self._groups[function].setdefault(_group(arguments), {})[path] = record
+        for old in gone.values():
+            self._forget(old)
         return record
 
     def merge(self, function: str, arguments: Mapping[str, str], key: str, day: dt.date) -> None:
@@ -183,17 +205,13 @@ class RawCache:
         for name, choose in zip(DATES, (min, max), strict=True):
             if name in whole:
                 whole[name] = choose(record.arguments[name] for record in old)
-        made = self.put(function, whole, day, rows[~same].drop(columns="_key"))
-        for record in old:
-            if record.path != made.path:
-                self._forget(record)
+        self.put(function, whole, day, rows[~same].drop(columns="_key"), replaces=old)
 
     def _forget(self, record: Record) -> None:
         records = self._of(record.function).get(key_of(record.arguments), [])
         records[:] = [r for r in records if r.path != record.path]
         self._groups[record.function][_group(record.arguments)].pop(record.path, None)
-        record.path.with_suffix(".json").unlink(missing_ok=True)
-        record.path.unlink(missing_ok=True)
+        _remove(record.path)
 
     def drop(self, function: str, arguments: Mapping[str, str]) -> None:
         """Forget the newest frame of a call: it turned out to be wrong."""
@@ -217,6 +235,10 @@ class RawCache:
         place = self.folder / function
         if not _FUNCTION.fullmatch(function) or not place.is_dir():
             return
+        for spare in place.glob(".*.*.[0-9]*"):  # what a killed process was writing
+            spare.unlink(missing_ok=True)
+        found: dict[str, Record] = {}
+        replaced: set[str] = set()
         for file in sorted(place.glob("*.json")):
             # A record that cannot be read is one that is not there: the call is made again.
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -225,7 +247,7 @@ class RawCache:
                 path = file.with_suffix(".parquet")
                 if about["format"] != _FORMAT or not path.is_file() or not file.name.startswith(key_of(arguments)):
                     continue
-                yield Record(
+                found[file.stem] = Record(
                     function,
                     arguments,
                     dt.date.fromisoformat(about["day"]),
@@ -234,6 +256,13 @@ class RawCache:
                     str(about["sha256"]),
                     path,
                 )
+                replaced |= set(about["replaces"])
+        for name in replaced & set(found):  # killed before these went
+            _remove(found.pop(name).path)
+        for frame in place.glob("*.parquet"):
+            if frame.stem not in found and not frame.with_suffix(".json").is_file():
+                frame.unlink(missing_ok=True)  # killed before its record came
+        yield from found.values()
 
 
 def key_of(arguments: Mapping[str, str]) -> str:
@@ -244,6 +273,12 @@ def key_of(arguments: Mapping[str, str]) -> str:
 
 def _group(arguments: Mapping[str, str]) -> str:
     return key_of({name: value for name, value in arguments.items() if name not in DATES})
+
+
+def _remove(path: Path) -> None:
+    """Remove a frame, its record first."""
+    path.with_suffix(".json").unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
 
 
 def write_bytes_beside(path: Path, body: bytes) -> None:

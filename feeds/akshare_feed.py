@@ -7,9 +7,10 @@ value, day first seen, day restated) and, for reports, a further row with ``firs
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.errors import ConfigError, DataError
-from feeds import akshare_bars, akshare_members
+from feeds import akshare_bars, akshare_halts, akshare_members
 from feeds.akshare_client import Client, load_akshare
 from feeds.akshare_http import SourceError
-from feeds.akshare_plan import Failure, Tell, market_jobs, run_jobs, stock_jobs
+from feeds.akshare_plan import Failure, Tell, halt_jobs, market_jobs, run_jobs, stock_jobs
 from feeds.akshare_tables import build_tables
 from feeds.fingerprint import write_beside
 from feeds.universe import TODAY, Universe, parse_universe
@@ -103,6 +104,8 @@ def fetch(
     ------
     ConfigError
         If an option is malformed or AKShare is not installed.
+    DataError
+        If the folder holds another source's tables, or another fetch is at work in it.
     SourceError
         If the calendar or the members of the universe cannot be had, or not one bar.
     """
@@ -118,10 +121,50 @@ def fetch(
         client = Client(folder / RAW, today=today, functions=load_akshare())
     if (folder / "daily_bars").is_dir() and not (folder / RAW).is_dir() and not (folder / STATE).is_file():
         raise DataError(f"the folder '{folder}' holds tables that no fetch has written; give --out another folder")
+    with only_one(folder):
+        return _fetch(folder, asked, wanted, start, end, client, tell)
+
+
+@contextlib.contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Let one process at a time fetch into a folder; the lock of a killed one is gone with it.
+
+    Raises
+    ------
+    DataError
+        If another one is at work.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not on Windows: two fetches at once would only ask twice
+        yield
+        return
+    place = folder / RAW
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / "lock").open("w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DataError(f"another fetch is at work in '{folder}'; wait for it or give --out another") from None
+        yield
+
+
+def _fetch(
+    folder: Path,
+    asked: Universe,
+    wanted: list[str],
+    start: dt.date,
+    end: dt.date,
+    client: Client,
+    tell: Tell | None,
+) -> Summary:
+    """:func:`fetch` once its options are known to make sense."""
     state = _read_state(folder)
     sessions, calendar_note = calendar(client, end)
     end = max(sessions[sessions <= np.datetime64(end, "D")], default=np.datetime64(start, "D")).astype(dt.date)
-    known = akshare_members.listings(client)
+    some = {*asked.symbols, *state["symbols"]}
+    beijing = asked.kind == "all" or any(symbol.endswith(".BJ") for symbol in some)
+    known = akshare_members.listings(client, beijing)
     members, today_only = akshare_members.chosen(client, asked, start, end, known, folder)
     symbols = sorted(set(members) | set(state["symbols"]))
     codes = list(dict.fromkeys([*state["indices"], *BENCHMARKS, *wanted]))
@@ -133,18 +176,26 @@ def fetch(
         stop = min(end, last.date()) if last is not None and last == last else end
         return begin, stop
 
-    jobs = market_jobs(client, codes, span, end) + stock_jobs(client, symbols, listed)
+    beijing = any(symbol.endswith(".BJ") for symbol in symbols)
+    jobs = market_jobs(client, codes, span, end, beijing) + stock_jobs(client, symbols, listed)
     failures = [Failure("securities", "lists", str(error)) for error in known.failures]
-    failures += run_jobs(client, jobs, tell)
+    inside = sessions[(sessions >= np.datetime64(span)) & (sessions <= np.datetime64(end))]
+    lists = akshare_halts.expected(client, len(symbols), inside)
+    failures += run_jobs(client, jobs, tell, {akshare_halts.FUNCTION: lists})
     indices = [*codes, *(akshare_bars.TOTAL_RETURN[c] for c in codes if c in akshare_bars.TOTAL_RETURN)]
-    name = asked.code.removesuffix(TODAY) + TODAY if today_only else asked.name
+    plain = asked.code.removesuffix(TODAY)
+    name = akshare_members.today_name(plain) if today_only else asked.name
     summary = Summary(symbols, name, today_only, failures=failures)
     summary.notes += [calendar_note] if calendar_note else []
-    current = {asked.code.removesuffix(TODAY): members} if today_only else {}
+    current = {plain: members} if today_only else {}
     made = build_tables(client, folder, symbols, indices, sessions, span, end, known, current)
     if not len(made.tables["daily_bars"]):
         first = next((f.sentence for f in failures if f.table == "daily_bars"), "the span has none")
         raise SourceError(f"not one bar could be had: {first}", reason="unavailable")
+    halts = made.tables["suspensions"]
+    failures += run_jobs(client, halt_jobs(client, halts), tell, before=len(jobs))
+    halts = made.tables["suspensions"] = akshare_halts.with_reasons(client, halts, symbols)
+    made.figures["suspensions_with_reason"] = int(halts["reason"].notna().sum())
     summary.notes += made.notes
     summary.figures = made.figures
     _write(folder, made.tables, made.restatements, summary, asked, start, end)

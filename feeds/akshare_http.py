@@ -10,7 +10,9 @@ import contextlib
 import hashlib
 import json
 import random
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -20,6 +22,9 @@ from engine.errors import DataError
 
 TIMEOUT = (10.0, 30.0)
 """Seconds to connect and to wait for bytes."""
+
+DEADLINE = 120.0
+"""Seconds for a whole request, however slowly its bytes come."""
 
 QUOTES = "push2.eastmoney.com"
 """Eastmoney's hosts of quotes, which block long before its hosts of reports do."""
@@ -155,7 +160,12 @@ class Polite:
         def send(session: Any, request: Any, **options: Any) -> Any:
             if options.get("timeout") is None:
                 options["timeout"] = TIMEOUT
-            return self.send(request, lambda: original(session, request, **options))
+
+            def answer() -> Any:
+                with deadline(DEADLINE):
+                    return original(session, request, **options)
+
+            return self.send(request, answer)
 
         Session.send = send  # type: ignore[method-assign, assignment]
         socket.setdefaulttimeout(TIMEOUT[1])
@@ -201,6 +211,31 @@ class Polite:
         raise SourceError(f"{site} gave {what} {self.tries} times", reason=reason, final=True)
 
 
+@contextlib.contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError when what is inside takes longer: a time-out of a socket starts anew with every byte.
+
+    Without effect outside the main thread, on a system without interval timers, and where one is running already.
+    """
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    if signal.getitimer(signal.ITIMER_REAL)[0] > 0:
+        yield
+        return
+
+    def late(*_: object) -> None:
+        raise TimeoutError(f"not done after {seconds:g} seconds")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def digest_of(body: bytes) -> str:
     """Length and the first digits of the SHA-256 of a body: enough to recognise a block page again."""
     return f"of {len(body)} bytes sha256:{hashlib.sha256(body).hexdigest()[:12]}"
@@ -212,7 +247,9 @@ def _retry_after(headers: Mapping[str, str]) -> float:
 
 
 def _vet(url: str, response: Any) -> None:
-    """Let only plain JSON through where AKShare evaluates a body as Python (Sina's adjustment factors)."""
+    """Refuse bodies that AKShare would evaluate as Python (Sina's adjustment factors) or silently stop at."""
+    if urlsplit(url).path.endswith("AjaxNew"):
+        _vet_block(url, response)
     if not urlsplit(url).path.endswith(("/hfq.js", "/qfq.js")):
         return
     parts = response.text.split("=")
@@ -225,3 +262,15 @@ def _vet(url: str, response: Any) -> None:
             f"({digest_of(response.content)}), which is not evaluated",
             reason="changed",
         ) from None
+
+
+def _vet_block(url: str, response: Any) -> None:
+    """A block of a company's statements without data: AKShare would return the blocks before it as if they were all."""
+    try:
+        body = json.loads(response.text)
+    except ValueError:
+        return  # AKShare raises at these
+    if not isinstance(body, dict) or not body.get("data"):
+        raise SourceError(
+            f"{site_of(url)} left out a block of statements ({digest_of(response.content)})", reason="unavailable"
+        )

@@ -13,7 +13,7 @@ from engine.errors import ConfigError
 from feeds.akshare_client import Client
 from feeds.akshare_http import SourceError
 from feeds.akshare_routes import code_of
-from feeds.universe import TODAY, Universe
+from feeds.universe import ALIASES, TODAY, Universe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +23,11 @@ LISTS: tuple[tuple[str, dict[str, str]], ...] = (
     ("stock_info_sh_name_code", {"symbol": "科创板"}),
     ("stock_info_sz_name_code", {"symbol": "A股列表"}),
 )
-"""Calls that list the living stocks of Shanghai and Shenzhen; Beijing's function names columns by position and is
-not used."""
+"""Calls that list the living stocks of Shanghai and Shenzhen."""
+
+BEIJING: tuple[tuple[str, dict[str, str]], ...] = (("stock_info_bj_name_code", {}),)
+"""Beijing's living stocks: sixteen pages, asked for only where they are wanted. AKShare names the columns by position:
+if they moved, what stands under 证券代码 is no code, no row is left and the call is an error."""
 
 DELISTED: tuple[tuple[str, dict[str, str]], ...] = (
     ("stock_info_sh_delist", {"symbol": "全部"}),
@@ -35,6 +38,12 @@ RENAMED = ("stock_info_sz_change_name", {"symbol": "简称变更"})
 
 FIRST_DAY = "1990-12-19"
 """The exchanges' first session."""
+
+
+def today_name(code: str) -> str:
+    """Name of the universe of an index whose members are those of the day of fetching: ``csi500-today``."""
+    words = {known: word for word, known in ALIASES.items()}
+    return words.get(code, code) + TODAY
 
 
 @dataclass
@@ -58,10 +67,18 @@ class Listings:
     failures: list[SourceError] = field(default_factory=list)
 
 
-def listings(client: Client) -> Listings:
-    """Fetch the lists of living and delisted stocks; one that fails is left out and named in ``failures``."""
+def listings(client: Client, beijing: bool = False) -> Listings:
+    """Fetch the lists of living and delisted stocks; one that fails is left out and named in ``failures``.
+
+    Parameters
+    ----------
+    client : Client
+    beijing : bool
+        Whether to fetch those of Beijing too. No function lists the ones that left it.
+    """
     found = Listings()
-    for function, given in (*DELISTED, *LISTS):  # a living stock's entry wins over an old one of the same code
+    # A living stock's entry wins over an old one of the same code.
+    for function, given in (*DELISTED, *LISTS, *(BEIJING if beijing else ())):
         try:
             frame = client.frame(function, given)
         except SourceError as error:
@@ -232,7 +249,7 @@ def name_history(client: Client, symbols: list[str], known: Listings) -> tuple[p
             undated.append(symbol)
         if now and listed == listed and (symbol.endswith(".SZ") or (old and len(set(former) - {now}) == 0)):
             dated[symbol] = [(listed, now)]
-    for function, given in LISTS:
+    for function, given in (*LISTS, *BEIJING):
         for day, frame in client.history(function, given):
             for row in frame.to_dict("records"):
                 if row["symbol"] in wanted and row["name"]:

@@ -1,8 +1,9 @@
-"""Quarterly reports, valuation, share capital and industries: whole-market tables first, versions kept."""
+"""Quarterly reports, valuation and share capital: whole-market tables first, versions kept."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,10 +21,17 @@ STATEMENTS = ("stock_lrb_em", "stock_zcfz_em", "stock_xjll_em", "stock_yjbb_em")
 DISCLOSURE = ("stock_yysj_em", {"symbol": "沪深A股"})
 """When each report really came out."""
 
+BEIJING: tuple[tuple[str, dict[str, str]], ...] = (
+    ("stock_zcfz_bj_em", {}),
+    ("stock_yysj_em", {"symbol": "京市A股"}),
+)
+"""What the tables of the whole market leave out of Beijing's stocks: their balances and their days of disclosure."""
+
 FIGURES: dict[str, tuple[str, ...]] = {
     "stock_lrb_em": ("total_revenue", "operating_cost", "operating_profit", "total_profit", "parent_net_profit",
                      "revenue_yoy", "net_profit_yoy"),
     "stock_zcfz_em": ("cash", "receivables", "inventory", "total_assets", "total_liabilities", "total_equity"),
+    "stock_zcfz_bj_em": ("cash", "receivables", "inventory", "total_assets", "total_liabilities", "total_equity"),
     "stock_xjll_em": ("operating_cash_flow", "investing_cash_flow", "financing_cash_flow", "net_cash_flow"),
     "stock_yjbb_em": ("eps", "bvps", "roe", "gross_margin"),
 }  # fmt: skip
@@ -42,6 +50,13 @@ def quarters(start: dt.date, end: dt.date) -> list[dt.date]:
             for month, day in ((3, 31), (6, 30), (9, 30), (12, 31))]  # fmt: skip
     first = sum(day <= start for day in days) - 5
     return [day for day in days[max(0, first) :] if day <= end]
+
+
+def newest_quarter(today: dt.date) -> dt.date:
+    """The last quarter that has ended before ``today``."""
+    days = [dt.date(year, month, day) for year in (today.year - 1, today.year)
+            for month, day in ((3, 31), (6, 30), (9, 30), (12, 31))]  # fmt: skip
+    return max(day for day in days if day < today)
 
 
 def freshness(quarter: dt.date, today: dt.date, days: int) -> int:
@@ -63,10 +78,11 @@ def check_identities(function: str, frame: pd.DataFrame, other: pd.DataFrame | N
     ------
     SourceError
         If assets are not liabilities and equity in 5 % of the rows; if the three cash flows do not make the net one
-        in 20 %; if profit or revenue differ from the key figures in 20 %.
+        in 20 %; if profit or revenue differ from the key figures in 20 %; if a suspension begins after the day of
+        the list in 20 %.
     """
     checks: list[tuple[str, pd.Series, float]] = []
-    if function == "stock_zcfz_em":
+    if function in ("stock_zcfz_em", "stock_zcfz_bj_em"):
         gap = frame["total_assets"] - frame["total_liabilities"] - frame["total_equity"]
         checks.append(("总资产 = 总负债 + 股东权益合计", gap.abs() > 0.005 * frame["total_assets"].abs(), 0.05))
     if function == "stock_xjll_em":
@@ -76,6 +92,8 @@ def check_identities(function: str, frame: pd.DataFrame, other: pd.DataFrame | N
     if function == "stock_fhps_em":
         gap = frame["share_ratio"].fillna(0) - frame["bonus_ratio"].fillna(0) - frame["transfer_ratio"].fillna(0)
         checks.append(("送转总比例 = 送转比例 + 转股比例", gap.abs() > 1e-6, 0.05))
+    if function == "stock_tfp_em":
+        checks.append(("停牌时间 <= the day asked for", ~(frame["start"] <= frame["day"]), 0.2))
     if function == "stock_lrb_em" and other is not None and len(other):
         both = frame.merge(other, on="symbol", suffixes=("", "_2"))
         for name in ("parent_net_profit", "total_revenue"):
@@ -100,19 +118,36 @@ def _versions(client: Client, function: str, date: str, wanted: set[str]) -> lis
     return found
 
 
-def report_rows(client: Client, quarter: dt.date, wanted: set[str]) -> list[dict[str, object]]:
+def report_rows(
+    client: Client,
+    quarter: dt.date,
+    wanted: set[str],
+    own: Mapping[str, Mapping[str, list[tuple[dt.date, pd.DataFrame]]]] | None = None,
+) -> list[dict[str, object]]:
     """Rows of ``fundamentals_quarterly`` for one quarter, one a stock and version.
 
     The first version of each table counts as known with the disclosure; a later change of any figure is a further
     row whose ``first_seen`` is the day on which it was fetched. Disclosure is 实际披露时间, else the earliest notice
     date that any version gives.
+
+    Parameters
+    ----------
+    client : Client
+    quarter : date
+    wanted : set of str
+        Symbols.
+    own : mapping, optional
+        Statements stock by stock: see :func:`feeds.akshare_statements.statements`.
     """
     import pandas as pd
 
     date = f"{quarter:%Y%m%d}"
-    tables = {function: _versions(client, function, date, wanted) for function in STATEMENTS}
+    tables = {function: _versions(client, function, date, wanted) for function in (*STATEMENTS, BEIJING[0][0])}
+    tables |= {function: versions.get(date, []) for function, versions in (own or {}).items()}
     disclosed: dict[str, pd.Timestamp] = {}
-    for _, frame in client.history(DISCLOSURE[0], {**DISCLOSURE[1], "date": date}):
+    lists = [history for function, given in (DISCLOSURE, BEIJING[1])
+             for history in client.history(function, given | {"date": date})]  # fmt: skip
+    for _, frame in lists:
         for symbol, day in zip(frame["symbol"].tolist(), frame["disclosed"].tolist(), strict=True):
             if day == day and day is not None:
                 disclosed[symbol] = min(day, disclosed.get(symbol, day))
@@ -121,7 +156,7 @@ def report_rows(client: Client, quarter: dt.date, wanted: set[str]) -> list[dict
     for function, versions in tables.items():
         before: dict[str, dict[str, float]] = {}
         for day, frame in versions:
-            names = [name for name in FIGURES[function] if name in frame]
+            names = [name for name in FIGURES.get(function, frame.columns) if name in frame and name != "notice_date"]
             numbers = frame[names].to_numpy(float)
             for k, symbol in enumerate(frame.index.tolist()):
                 notice = frame["notice_date"].iloc[k]
@@ -160,13 +195,33 @@ def fetch_capital(client: Client, symbol: str) -> None:
     SourceError
     """
     try:
-        client.frame("stock_zh_a_gbjg_em", {"symbol": code_of(symbol, "suffix")})
+        client.frame("stock_zh_a_gbjg_em", {"symbol": code_of(symbol, "suffix")}, days=0)
     except SourceError as problem:
         try:
             given = {"start_date": "19900101", "end_date": f"{client.today:%Y}1231"}
             client.frame("stock_share_change_cninfo", {"symbol": code_of(symbol), **given})
         except SourceError:
             raise problem from None
+
+
+def capital_fresh(client: Client, symbol: str) -> bool:
+    """Whether the share counts of a stock need not be asked for: asked lately, and the daily multiples, which come
+    with counts, show no others since.
+    """
+    given = {"symbol": code_of(symbol, "suffix")}
+    if not client.fresh("stock_zh_a_gbjg_em", given):
+        return False
+    asked = np.datetime64(client.cache.records("stock_zh_a_gbjg_em", given)[-1].checked, "D")
+    history = client.history("stock_value_em", {"symbol": code_of(symbol)})
+    if not history or not len(history[-1][1]):
+        return True
+    rows = history[-1][1].sort_values("date")
+    counts = rows[["total_shares", "float_shares"]].to_numpy(float)
+    before = rows["date"].to_numpy() < asked
+    if not before.any():
+        return True
+    known = counts[np.flatnonzero(before)[-1]]
+    return bool(np.allclose(counts[-1], known, rtol=1e-6, atol=0.0, equal_nan=True))
 
 
 def capital_of(client: Client, symbol: str) -> pd.DataFrame:
@@ -209,20 +264,3 @@ def valuation_of(client: Client, symbol: str) -> pd.DataFrame:
     # The source divides by the operating cash flow, not by the net one.
     rows = rows.assign(symbol=symbol, pcf_ncf_ttm=np.nan)
     return rows[names].sort_values("date", ignore_index=True)
-
-
-def industries(client: Client, wanted: set[str]) -> pd.DataFrame:
-    """Dated Shenwan industries: symbol, start_date, sw_code, l1_code, scheme, l1_name (unknown)."""
-    import pandas as pd
-
-    names = ["symbol", "start_date", "sw_code", "l1_code", "scheme", "l1_name"]
-    history = client.history("stock_industry_clf_hist_sw")
-    if not history:
-        return pd.DataFrame(columns=names)
-    rows = history[-1][1]
-    rows = rows[rows["symbol"].isin(wanted) & rows["start_date"].notna() & rows["sw_code"].notna()].copy()
-    rows["l1_code"] = rows["sw_code"].str[:2] + "0000"
-    rows["scheme"] = np.where(rows["start_date"] < pd.Timestamp("2021-07-30"), "pre-2021 (SW2008/SW2014)", "SW2021")
-    rows["l1_name"] = None
-    rows = rows.sort_values(["symbol", "start_date"], kind="stable").drop_duplicates(names[:2], keep="last")
-    return rows[names].reset_index(drop=True)

@@ -69,6 +69,8 @@ class Route:
         AKShare names this one's columns by their position: a swap upstream goes unseen, so identities are checked.
     day_format : str
         How it wants ``start_date`` and ``end_date``.
+    together : tuple of str
+        Two of their columns of which both are there or neither is.
     merged_by : str
         Their column of dates, for calls that an update makes for every stock: the frames are merged now and then.
     advice : str
@@ -84,6 +86,7 @@ class Route:
     positional: bool = False
     day_format: str = "%Y%m%d"
     merged_by: str = ""
+    together: tuple[str, ...] = ()
     advice: str = field(default="fetch again later; what is done is kept")
 
 
@@ -97,6 +100,21 @@ _EM_BAR = {
     "成交量": To("volume", factor=LOT), "成交额": To("amount"),
 }  # fmt: skip
 _SINA_BAR = {name: To(name) for name in ("open", "high", "low", "close", "volume")}
+
+_BALANCE = {
+    "股票代码": _CODE, "资产-货币资金": To("cash"), "资产-应收账款": To("receivables"), "资产-存货": To("inventory"),
+    "资产-总资产": To("total_assets"), "负债-总负债": To("total_liabilities"), "股东权益合计": To("total_equity"),
+    "资产负债率": To("leverage", factor=PERCENT), "公告日期": _date("notice_date"),
+}  # fmt: skip
+# Forms differ by trade: a bank's has no operating cost and no research expense.
+_INCOME = {
+    "REPORT_DATE": _date("period_end"), "NOTICE_DATE": _date("notice_date"), "NETPROFIT": To("net_profit"),
+    "PARENT_NETPROFIT": To("parent_net_profit"), "TOTAL_PROFIT": To("total_profit"),
+    "OPERATE_PROFIT": To("operating_profit"), "OPERATE_INCOME": To("revenue", optional=True),
+    "TOTAL_OPERATE_INCOME": To("total_revenue", optional=True), "OPERATE_COST": To("operating_cost", optional=True),
+    "RESEARCH_EXPENSE": To("rd_expense", optional=True),
+}  # fmt: skip
+_GENERAL_FORM = ("OPERATE_COST", "RESEARCH_EXPENSE")
 
 _ALL = (
     # daily bars: three sources, one shape
@@ -136,6 +154,8 @@ _ALL = (
           "变更前简称": To("before", "text"), "变更后简称": To("name", "text")}, days=7),
     Route("stock_info_change_name", "sina.com.cn", {"index": To("order"), "name": To("name", "text")},
           days=30, may_be_empty=True),
+    Route("stock_info_bj_name_code", "www.bse.cn", {"证券代码": _CODE, "证券简称": To("name", "text"),
+          "上市日期": _date("list_date")}, requests=16, days=7, positional=True),
     Route("stock_zh_a_st_em", QUOTES, {"代码": _CODE, "名称": To("name", "text")}, requests=3, days=1),
     # reports, the whole market a quarter
     Route("stock_lrb_em", "eastmoney.com", {"股票代码": _CODE, "净利润": To("parent_net_profit"),
@@ -143,11 +163,8 @@ _ALL = (
           "营业总收入同比": To("revenue_yoy", factor=PERCENT), "营业总支出-营业支出": To("operating_cost"),
           "营业利润": To("operating_profit"), "利润总额": To("total_profit"), "公告日期": _date("notice_date")},
           requests=12, days=7, positional=True),
-    Route("stock_zcfz_em", "eastmoney.com", {"股票代码": _CODE, "资产-货币资金": To("cash"),
-          "资产-应收账款": To("receivables"), "资产-存货": To("inventory"), "资产-总资产": To("total_assets"),
-          "负债-总负债": To("total_liabilities"), "股东权益合计": To("total_equity"),
-          "资产负债率": To("leverage", factor=PERCENT), "公告日期": _date("notice_date")},
-          requests=12, days=7, positional=True),
+    Route("stock_zcfz_em", "eastmoney.com", _BALANCE, requests=12, days=7, positional=True),
+    Route("stock_zcfz_bj_em", "eastmoney.com", _BALANCE, requests=2, days=7, positional=True),
     Route("stock_xjll_em", "eastmoney.com", {"股票代码": _CODE, "净现金流-净现金流": To("net_cash_flow"),
           "经营性现金流-现金流量净额": To("operating_cash_flow"),
           "投资性现金流-现金流量净额": To("investing_cash_flow"),
@@ -160,6 +177,17 @@ _ALL = (
           requests=12, days=7, positional=True),
     Route("stock_yysj_em", "eastmoney.com", {"股票代码": _CODE, "实际披露时间": _date("disclosed")},
           requests=12, days=7),
+    # reports, stock by stock
+    Route("stock_profit_sheet_by_report_em", "eastmoney.com", _INCOME, requests=14, days=30, together=_GENERAL_FORM),
+    Route("stock_profit_sheet_by_report_delisted_em", "eastmoney.com", _INCOME, requests=2, days=30,
+          together=_GENERAL_FORM),
+    Route("stock_cash_flow_sheet_by_report_em", "eastmoney.com", {"REPORT_DATE": _date("period_end"),
+          "NOTICE_DATE": _date("notice_date"), "NETCASH_OPERATE": To("operating_cash_flow"),
+          "NETCASH_INVEST": To("investing_cash_flow"), "NETCASH_FINANCE": To("financing_cash_flow"),
+          "CCE_ADD": To("net_cash_flow")}, requests=14, days=30),
+    # suspensions of one day
+    Route("stock_tfp_em", "eastmoney.com", {"代码": _CODE, "停牌时间": _date("start"),
+          "停牌原因": To("reason", "text")}, requests=2, days=100_000, positional=True),
     # corporate actions
     Route("stock_fhps_em", "eastmoney.com", {"代码": _CODE, "送转股份-送转总比例": To("share_ratio", factor=PER_TEN),
           "送转股份-送转比例": To("bonus_ratio", factor=PER_TEN),
@@ -213,9 +241,9 @@ def symbol_of(code: object) -> str | None:
 
 
 def code_of(symbol: str, form: str = "plain") -> str:
-    """The six digits of a symbol, or ``sh600519`` (form "prefix"), ``600519.SH`` (form "suffix")."""
+    """The six digits of a symbol, ``sh600519`` (form "prefix"), ``SH600519`` ("upper") or ``600519.SH`` ("suffix")."""
     digits, exchange = symbol.split(".")
-    return {"plain": digits, "prefix": exchange.lower() + digits, "suffix": symbol}[form]
+    return {"plain": digits, "prefix": exchange.lower() + digits, "upper": exchange + digits, "suffix": symbol}[form]
 
 
 def translate(route: Route, frame: pd.DataFrame, columns: dict[str, To] | None = None) -> pd.DataFrame:
@@ -246,7 +274,8 @@ def translate(route: Route, frame: pd.DataFrame, columns: dict[str, To] | None =
     present = [str(name) for name in frame.columns]
     for theirs, to in wanted.items():
         if theirs not in present:
-            if to.optional or not len(frame):
+            alone = theirs in route.together and any(name in present for name in route.together)
+            if not len(frame) or (to.optional and not alone):
                 continue
             raise SourceError(
                 f"{route.function} has no column '{theirs}' any more; {nearest(theirs, present)} "

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from feeds import akshare_actions, akshare_bars, akshare_members, akshare_reports
+from feeds import akshare_actions, akshare_bars, akshare_members, akshare_reports, akshare_statements
 from feeds.akshare_client import Client
+from feeds.akshare_industries import industries
 from feeds.akshare_members import Listings
 from feeds.akshare_routes import code_of
 
@@ -100,8 +101,9 @@ def build_tables(
         inside = frame["date"].isin(span.astype("datetime64[ms]")) if len(frame) else []
         levels.append(frame[inside] if len(frame) else frame)
     wanted = set(symbols)
+    own = akshare_statements.statements(client, symbols)
     reports = [row for quarter in akshare_reports.quarters(start, end)
-               for row in akshare_reports.report_rows(client, quarter, wanted)]  # fmt: skip
+               for row in akshare_reports.report_rows(client, quarter, wanted, own)]  # fmt: skip
     valuation = [akshare_reports.valuation_of(client, symbol) for symbol in symbols]
     tables = {
         "calendar": pd.DataFrame({"date": sessions.astype("datetime64[ms]")}),
@@ -114,7 +116,7 @@ def build_tables(
         "constituents": _constituents(folder, current, client, indices, sessions),
         "constituents_snapshots": akshare_members.snapshots(client, [c for c in indices if c.isdigit()]),
         "name_history": names,
-        "industry_sw_history": akshare_reports.industries(client, wanted),
+        "industry_sw_history": industries(client, wanted),
         "valuation_daily": _joined([v for v in valuation if len(v)]),
         "fundamentals_quarterly": pd.DataFrame(reports),
         "cn_gov_bond_10y": _bond(client, start),
@@ -312,6 +314,7 @@ def _figures(
         },
         "restatements": len(restated) + (int(reports["first_seen"].notna().sum()) if len(reports) else 0),
         "undated_st": list(undated),
+        "beijing": sum(symbol.endswith(".BJ") for symbol in symbols),
         "today_only": {code: len(members) for code, members in current.items()},
     }  # fmt: skip
 
@@ -326,14 +329,19 @@ def _notes(
     found = []
     for code in current:
         found.append(
-            f"Index {code}: the source gives the members of today only; as universe '{code}-today' they are applied to "
-            "the past, so losers that left are missing (survivorship bias). Bring a dated list in with "
-            "`scripts/data.py import constituents FILE.csv`."
+            f"Index {code}: the source gives the members of today only; as universe "
+            f"'{akshare_members.today_name(code)}' they are applied to the past, so losers that left are missing "
+            "(survivorship bias). Bring a dated list in with `scripts/data.py import constituents FILE.csv`."
         )
     if undated:
         found.append(
             f"{len(undated)} Shanghai stocks were called ST at some time, but no source gives the dates: is_st is "
             f"false until this store first saw the name ({', '.join(undated[:5])}{' ...' if len(undated) > 5 else ''})."
+        )
+    if figures["beijing"]:
+        found.append(
+            f"{figures['beijing']} stocks of Beijing: no source lists those that left it, and bars under the codes "
+            "before October 2025 are not joined to those under 920."
         )
     compared = figures["compared"]
     if compared["rows"] and compared["differ"]["close"] > 0.001 * compared["rows"]:

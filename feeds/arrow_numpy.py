@@ -12,6 +12,8 @@ import numpy as np
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_PER_DAY = {"D": 1, "s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+
 _MOST_ROWS_OF_WORDS = 4096
 """Text columns of more rows are coded first, so that each different word is decoded once."""
 
@@ -42,7 +44,8 @@ def days(column: pa.ChunkedArray) -> np.ndarray:
     plain = column.cast(pa.int32() if unit == "D" else pa.int64())
     parts = []
     for chunk in plain.chunks:
-        part = _raw(chunk).astype(np.int64).view(f"datetime64[{unit}]").astype("datetime64[D]")
+        # Whole numbers divide several times faster than NumPy converts dates.
+        part = (_raw(chunk).astype(np.int64, copy=False) // _PER_DAY[unit]).view("datetime64[D]")
         missing = _missing(chunk)
         if missing is not None:
             part[missing] = np.datetime64("NaT", "D")

@@ -9,24 +9,42 @@ from typing import Any
 import numpy as np
 
 from engine.market import Market
-from feeds.data_check import Finding
+from feeds.data_check import LEVELS, Finding, worst
+
+_ONE_LINE = 12
+"""Texts of that length, such as dates and codes, are not broken."""
 
 _STYLE = """
-:root{color-scheme:light dark;--ink:#1d2733;--dim:#667;--line:#d8dde4;--bar:#3b6ea5;--back:#fff}
-@media(prefers-color-scheme:dark){:root{--ink:#e5e9ee;--dim:#9aa4b1;--line:#38424e;--bar:#7fb0e6;--back:#161b21}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--back);max-width:64rem;margin:2rem auto;
-padding:0 1rem}
-h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}p,figcaption{color:var(--dim)}
+:root{color-scheme:light dark;--ink:#1d2733;--dim:#5b6675;--line:#dde2e8;--bar:#3b6ea5;--back:#fff;--soft:#f4f6f8;
+--ok:#23784a;--note:#3b6ea5;--warning:#96620c;--fatal:#b92c2c}
+@media(prefers-color-scheme:dark){:root{--ink:#e5e9ee;--dim:#9aa4b1;--line:#333d48;--bar:#7fb0e6;--back:#161b21;
+--soft:#1f262e;--ok:#62c48d;--note:#7fb0e6;--warning:#e0b050;--fatal:#f08080}}
+*{box-sizing:border-box}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--back);max-width:76rem;margin:2rem auto;
+padding:0 1.2rem}
+h1{font-size:1.5rem;margin:0 0 .2rem}h2{font-size:1.1rem;margin:2.2rem 0 .3rem}p{margin:.2rem 0}
+p.about,figcaption,td.says{color:var(--dim)}a{color:inherit}
+p.verdict{margin:1rem 0;padding:.6rem .9rem;background:var(--soft);border-left:4px solid currentColor;font-weight:600}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-th,td{text-align:left;padding:.25rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
-td.n,th.n{text-align:right;white-space:nowrap}.ok{color:#2a8a4a}.note{color:#3b6ea5}.warning{color:#b7791f}
-.fatal{color:#c53030;font-weight:600}figure{margin:1rem 0}svg{width:100%;height:auto}svg text{fill:var(--dim);
-font-size:11px}svg rect{fill:var(--bar)}svg path{stroke:var(--bar);fill:none;stroke-width:1.5}
+th,td{text-align:left;padding:.28rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
+th{font-weight:600;color:var(--dim);font-size:.87em}td.n,th.n{text-align:right;white-space:nowrap}
+td.check{white-space:nowrap}td.level{font-weight:600}
+.ok{color:var(--ok)}.note{color:var(--note)}.warning{color:var(--warning)}.fatal{color:var(--fatal)}
+figure{margin:0}body>figure{max-width:40rem}
+figcaption{font-size:.9em}svg{display:block;width:100%;height:auto}svg text{fill:var(--dim);
+font-size:12px}svg rect{fill:var(--bar)}svg path{stroke:var(--bar);fill:none;stroke-width:1.5}
 svg line{stroke:var(--line)}.wide{overflow-x:auto}
+.pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(28rem,100%),1fr));gap:1.2rem 2rem;
+margin:1.5rem 0}
+@media(max-width:44rem){.checks thead{display:none}.checks tr{display:grid;grid-template-columns:5rem 1fr auto;
+padding:.4rem 0;border-bottom:1px solid var(--line)}.checks td{border:0;padding:0 .3rem}.checks td.of{display:none}
+.checks td.says{grid-column:2/-1}}
 """
 
 
-def check_page(name: str, findings: Sequence[Finding], market: Market | None) -> str:
+def check_page(
+    name: str, findings: Sequence[Finding], market: Market | None, tables: Sequence[Mapping[str, Any]] = ()
+) -> str:
     """The page.
 
     Parameters
@@ -36,6 +54,8 @@ def check_page(name: str, findings: Sequence[Finding], market: Market | None) ->
     findings : sequence of Finding
     market : Market or None
         For the pictures; None where the folder could not be opened.
+    tables : sequence of mapping
+        As :func:`feeds.manifest.contents` gives them.
 
     Returns
     -------
@@ -47,46 +67,87 @@ def check_page(name: str, findings: Sequence[Finding], market: Market | None) ->
         rows, columns = market.shape
         bars = int((~np.isnan(market.close)).sum())
         span = f"{market.sessions[0]} to {market.sessions[-1]}"
-        body.append(f"<p>{bars:,} bars of {columns:,} stocks on {rows:,} sessions, {span}.</p>")
-    body.append(_summary(findings))
+        body.append(
+            f"<p class='about'>{bars:,} bars of {columns:,} stocks on {rows:,} sessions, {span}. "
+            f"Fingerprint {html.escape(market.fingerprint[:16])}.</p>"
+        )
+    body += [f"<p class='verdict {worst(findings)}'>{html.escape(verdict(findings))}</p>", _summary(findings)]
+    body += [_details(one) for one in findings if _has_details(one)]
     if market is not None:
-        body += [_figure(text, caption) for text, caption in _pictures(market)]
-    for one in findings:
-        if one.examples or one.by_year:
-            body.append(_details(one))
+        pictures = "".join(_figure(text, caption) for text, caption in _pictures(market))
+        body.append(f"<h2>The market in pictures</h2><div class='pictures'>{pictures}</div>")
+    if tables:
+        body.append(f"<h2>Tables</h2>{_rows(tables)}")
     head = f"<meta charset='utf-8'><title>Checks of {html.escape(name)}</title><style>{_STYLE}</style>"
     view = "<meta name='viewport' content='width=device-width,initial-scale=1'>"
     return f"<!doctype html><html lang='en'><head>{head}{view}</head><body>{''.join(body)}</body></html>\n"
 
 
+def verdict(findings: Sequence[Finding]) -> str:
+    """All checks in one sentence, the worst first."""
+    count = {level: sum(one.level == level for one in findings) for level in LEVELS}
+    said = [f"{count['ok']} of {len(findings)} checks are right"]
+    for level, plural in (("fatal", "fatal"), ("warning", "warnings"), ("note", "notes")):
+        if count[level]:
+            said.append(f"{count[level]} {level if count[level] == 1 else plural}")
+    return f"{'Do not use these data as they are' if count['fatal'] else 'Nothing is fatal'}: {', '.join(said)}."
+
+
 def _summary(findings: Sequence[Finding]) -> str:
     rows = "".join(
-        f"<tr><td class='{one.level}'>{one.level}</td><td>{html.escape(one.check)}</td><td class='n'>{one.count:,}</td>"
-        f"<td class='n'>{one.of:,}</td><td>{html.escape(one.says)}</td></tr>"
+        f"<tr><td class='level {one.level}'>{one.level}</td><td class='check'>{_linked(one)}</td>"
+        f"<td class='n'>{one.count:,}</td><td class='n of'>{one.of:,}</td>"
+        f"<td class='says'>{html.escape(one.says)}</td></tr>"
         for one in findings
     )
-    heads = "<th></th><th>check</th><th class='n'>odd</th><th class='n'>of</th><th>what</th>"
-    return f"<div class='wide'><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+    heads = "<th></th><th>check</th><th class='n'>odd</th><th class='n'>looked at</th><th>what counts as odd</th>"
+    return f"<table class='checks'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _has_details(one: Finding) -> bool:
+    return bool(one.examples or one.by_year)
+
+
+def _anchor(one: Finding) -> str:
+    return html.escape(one.check.replace(" ", "-"), quote=True)
+
+
+def _linked(one: Finding) -> str:
+    name = html.escape(one.check)
+    return f"<a href='#{_anchor(one)}'>{name}</a>" if _has_details(one) else name
 
 
 def _details(one: Finding) -> str:
-    parts = [f"<h2>{html.escape(one.check)}</h2><p class='{one.level}'>{html.escape(one.says)}: {one.count:,}</p>"]
-    if len(one.by_year) > 1:
+    parts = [f"<h2 id='{_anchor(one)}'>{html.escape(one.check)}</h2>"]
+    shown = f"{len(one.examples):,} of {one.count:,} shown" if one.count > len(one.examples) else f"{one.count:,}"
+    parts.append(f"<p class='{one.level}'>{html.escape(one.says)}: {shown}</p>")
+    if len(one.by_year) > 1 and one.count > len(one.examples):  # a picture of what the table does not show
         years = {year: one.by_year.get(year, 0) for year in range(min(one.by_year), max(one.by_year) + 1)}
         parts.append(_figure(bars_svg({str(year): count for year, count in years.items()}), "odd rows by year"))
     if one.examples:
-        names = list(dict.fromkeys(name for row in one.examples for name in row))
-        heads = "".join(f"<th>{html.escape(name)}</th>" for name in names)
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(_text(row.get(name)))}</td>" for name in names) + "</tr>"
-            for row in one.examples
-        )
-        parts.append(f"<div class='wide'><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>")
+        parts.append(_rows(one.examples))
     return "".join(parts)
 
 
+def _rows(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A table of mappings: numbers at the right, columns without a value left out."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    names = dict.fromkeys(name for name in names if any(_text(row.get(name)) for row in rows))
+    right = {name: all(isinstance(row.get(name), int | float | None) for row in rows) for name in names}
+    short = {name: all(len(_text(row.get(name))) <= _ONE_LINE for row in rows) for name in names}
+    sides = {name: " class='n'" if right[name] else " class='check'" if short[name] else "" for name in names}
+    heads = "".join(f"<th{sides[name]}>{html.escape(name)}</th>" for name in names)
+    lines = "".join(
+        "<tr>" + "".join(f"<td{sides[name]}>{html.escape(_text(row.get(name)))}</td>" for name in names) + "</tr>"
+        for row in rows
+    )
+    return f"<div class='wide'><table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>"
+
+
 def _text(value: Any) -> str:
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value.is_integer() and abs(value) >= 1e5 else f"{value:g}"
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _figure(picture: str, caption: str) -> str:
@@ -94,7 +155,7 @@ def _figure(picture: str, caption: str) -> str:
 
 
 def _pictures(market: Market) -> list[tuple[str, str]]:
-    """Stocks with bars and suspended ones by month, limit days, and the median size, all from the panel."""
+    """Stocks with bars, suspended, at a limit and under ST by month, and the amount traded, all from the panel."""
     sessions = market.sessions
     bar = ~np.isnan(market.close)
     listed = market.listed.astype(bool)
@@ -111,12 +172,14 @@ def _pictures(market: Market) -> list[tuple[str, str]]:
         up = ((np.rint(market.close * 100) >= market.limit_up) & bar).sum(axis=1) / np.maximum(traded, 1)
         down = ((np.rint(market.close * 100) <= market.limit_down) & bar).sum(axis=1) / np.maximum(traded, 1)
         value = np.nansum(market.amount, axis=1) / 1e9
+    special = (market.st.astype(bool) & bar).sum(axis=1) / np.maximum(traded, 1)
     idle = 1.0 - traded / np.maximum(alive, 1)
     return [
         (line_svg(labels, {"": monthly(traded)}), "stocks with a bar, mean of the month"),
         (line_svg(labels, {"": 100 * monthly(idle)}), "listed stocks without a bar, per cent, mean of the month"),
         (line_svg(labels, {"": 100 * monthly(up)}), "closes at the upper limit, per cent of the bars"),
         (line_svg(labels, {"": 100 * monthly(down)}), "closes at the lower limit, per cent of the bars"),
+        (line_svg(labels, {"": 100 * monthly(special)}), "stocks under special treatment (ST), per cent of the bars"),
         (line_svg(labels, {"": monthly(value)}), "amount traded a day, billion yuan, mean of the month"),
     ]
 

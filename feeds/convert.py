@@ -8,14 +8,18 @@ and memberships stay unknown.
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from engine.errors import DataError
+from feeds.adjusted import broken_row
 from feeds.fingerprint import Digests, fingerprint
 from feeds.foreign import ENDINGS, QLIB, Part, known_layout, read_parts, split_indices
+from feeds.manifest import NO_FACTORS
 from feeds.mappings import Layout
 from feeds.writer import StoreWriter
 
@@ -26,6 +30,7 @@ _NO_STEP = 2e-5
 """Change of a factor that is rounding only: factors come in single precision."""
 
 _HALF_FEN = 0.005
+_FILE = "_file"
 _ENDS_WITHIN = np.timedelta64(10, "D")
 
 
@@ -66,7 +71,9 @@ def content(folder: Path, known: Digests) -> str:
     if not found:
         return ""
     total = hashlib.sha256(fingerprint(found).encode())
-    for name in ("convert", "foreign", "mappings", "qlib_dump", "schema", "table_checks", "writer"):
+    for name in (
+        "adjusted", "convert", "foreign", "mappings", "plain_text", "qlib_dump", "schema", "table_checks", "writer",
+    ):  # fmt: skip
         total.update((Path(__file__).parent / f"{name}.py").read_bytes() + b"\0")
     return total.hexdigest()
 
@@ -100,23 +107,24 @@ def convert(folder: Path, target: Path, layout: Layout | None = None) -> list[st
     layout = layout or known_layout(folder)
     notes: list[str] = []
     parts, idle = [], []
+    files: list[str] = []
     for part in read_parts(folder, layout):
+        refuse_broken(part)
         refuse_adjusted(part)
         notes += [f"{part.file}: {note}" for note in part.notes]
-        parts.append(part.frame)
+        parts.append(part.frame.assign(**{_FILE: len(files)}))
         idle.append(part.idle)
+        files.append(part.file)
     bars, indices = split_indices(pd.concat(parts, ignore_index=True))
     if not len(bars):
         raise DataError(f"'{folder}' has no bar of an A share; check its codes")
     bars = bars.sort_values(["symbol", "date"], kind="stable", ignore_index=True)
-    twice = bars.duplicated(["symbol", "date"])
-    if twice.any():
-        row = bars[twice].iloc[0]
-        raise DataError(f"'{folder}' has two rows for {row['symbol']} on {row['date']:%Y-%m-%d}; leave one out")
-    bars = _completed(bars, notes)
+    refuse_twice(bars, files)
+    bars = _completed(bars.drop(columns=_FILE), notes)
     days = [bars["date"].to_numpy(), indices["date"].to_numpy(), *idle]
     calendar = _calendar(folder, layout, np.concatenate([one.astype("datetime64[D]") for one in days]))
-    writer = StoreWriter(target, "files", {"layout": layout.name})
+    _refuse_empty_years(folder, bars["date"].dt.year.to_numpy())
+    writer = StoreWriter(target, "files", {"layout": layout.name, "notes": _shortened(notes)})
     writer.write("daily_bars", bars)
     writer.write("calendar", pd.DataFrame({"date": calendar}))
     for table, frame in _derived(bars, calendar).items():
@@ -126,6 +134,60 @@ def convert(folder: Path, target: Path, layout: Layout | None = None) -> list[st
         writer.write("index_daily", level.drop_duplicates(["index_code", "date"]))
     writer.finish()
     return notes
+
+
+def refuse_broken(part: Part) -> None:
+    """Refuse a file with a row that no market can have had.
+
+    Raises
+    ------
+    DataError
+    """
+    says = broken_row(part.frame)
+    if says:
+        raise DataError(f"{part.file}: {says}; mend the row or leave it out")
+
+
+def refuse_twice(bars: pd.DataFrame, files: Sequence[str]) -> None:
+    """Refuse bars that are there twice.
+
+    Parameters
+    ----------
+    bars : DataFrame
+        ``symbol``, ``date`` and the number of the file of each row.
+    files : sequence of str
+
+    Raises
+    ------
+    DataError
+    """
+    twice = bars.duplicated(["symbol", "date"])
+    if not twice.any():
+        return
+    row = bars[twice].iloc[0]
+    same = bars[(bars["symbol"] == row["symbol"]) & (bars["date"] == row["date"])]
+    where = " and ".join(dict.fromkeys(files[k] for k in same[_FILE].tolist()))
+    raise DataError(f"{where}: two rows for {row['symbol']} on {row['date']:%Y-%m-%d}; leave one out")
+
+
+def _refuse_empty_years(folder: Path, years: np.ndarray) -> None:
+    """A slip of the pen in a date makes a market of centuries."""
+    there = np.unique(years)
+    hole = np.flatnonzero(np.diff(there) > 1)
+    if len(hole):
+        before, after = there[hole[0]], there[hole[0] + 1]
+        raise DataError(f"'{folder}' has bars of {before} and of {after} and none between; check the dates")
+
+
+def _shortened(notes: Sequence[str]) -> list[str]:
+    """Each note once; what is said of many files is said of the first and counted."""
+    files: dict[str, list[str]] = {}
+    for note in notes:
+        file, colon, says = note.partition(": ")
+        key = re.sub(r"[\d,.]+", "", says) if colon else note
+        files.setdefault(key, []).append(note)
+    more = {key: f" (and so in {len(same) - 1:,} more files)" if len(same) > 1 else "" for key, same in files.items()}
+    return [same[0] + more[key] for key, same in files.items()]
 
 
 def refuse_adjusted(part: Part) -> None:
@@ -159,7 +221,7 @@ def _completed(bars: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         step = np.where(first | (np.abs(before - given) < _HALF_FEN), 1.0, before / given)
     else:
         step = np.ones(len(bars))
-        notes.append("neither factors nor reference prices are given: dividends and splits look like losses")
+        notes.append(NO_FACTORS)
     reference = np.round(before / step, 2)
     if given is not None:
         reference = np.where(given > 0, given, reference)

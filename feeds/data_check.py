@@ -17,7 +17,7 @@ from engine.errors import HuiceError
 from engine.market import Market
 from feeds.file_feed import FileFeed
 from feeds.limit_check import UNEXPLAINED, check_limits
-from feeds.manifest import FILE, Manifest, tables_of
+from feeds.manifest import FILE, NO_FACTORS, Manifest, source_notes, tables_of
 
 LEVELS = ("ok", "note", "warning", "fatal")
 
@@ -65,7 +65,7 @@ class Finding:
 
 def check_tables(feed: FileFeed, schemas: bool = True) -> list[Finding]:
     """Check the files themselves: the manifest, and each table by its pandera schema."""
-    return [_manifest(feed), *(_schemas(feed) if schemas else ())]
+    return [_manifest(feed), *_derived(feed), *(_schemas(feed) if schemas else ())]
 
 
 def check_market(market: Market, feed: FileFeed) -> list[Finding]:
@@ -104,6 +104,16 @@ def _manifest(feed: FileFeed) -> Finding:
     says = "every file is as its feed wrote it" if not changed else "files are not as their feed wrote them"
     rows = [{"file": file, "is": what} for file, what in changed.items()]
     return Finding("manifest", "warning" if changed else "ok", len(changed), len(files), says, rows[:MOST_EXAMPLES])
+
+
+def _derived(feed: FileFeed) -> list[Finding]:
+    """What a feed had to derive or leave out, if it said so."""
+    notes = source_notes(feed.folder)
+    if not notes:
+        return []
+    level = "warning" if NO_FACTORS in notes else "note"
+    rows = [{"note": note} for note in notes]
+    return [Finding("conversion", level, len(notes), len(notes), "what was derived or left out", rows[:MOST_EXAMPLES])]
 
 
 def _schemas(feed: FileFeed) -> list[Finding]:
@@ -174,7 +184,7 @@ def _absent(market: Market, feed: FileFeed) -> tuple[np.ndarray, np.ndarray, np.
 def _gaps(market: Market, feed: FileFeed) -> Finding:
     bar, gap, halted = _absent(market, feed)
     bad = gap & ~halted
-    says = "sessions between a stock's first and last bar without bar, of which no suspension tells"
+    says = "sessions without a bar between a stock's first and last one that no suspension explains"
     return _cells("gaps", market, bad, int(bar.sum()), says, _TOO_MANY_GAPS)
 
 
@@ -247,7 +257,12 @@ def _shares(market: Market, feed: FileFeed) -> Finding:
         bad = market.float_shares > market.total_shares * 1.000001
         turned = market.volume > market.total_shares
     says = "bars with more floating than total shares, or more shares traded than there are"
-    return _cells("share capital", market, bad | turned, int((~np.isnan(market.close)).sum()), says, 0.01)
+    of = int((~np.isnan(market.close)).sum())
+    fields = ("float_shares", "total_shares", "volume")
+    return _cells(
+        "share capital", market, bad | turned, of, says, 0.01,
+        tell=lambda t, i: {name: float(getattr(market, name)[t, i]) for name in fields},
+    )  # fmt: skip
 
 
 # -- names and members --------------------------------------------------------------------------------
@@ -266,7 +281,12 @@ def _names(market: Market, feed: FileFeed) -> Finding:
     bad = np.zeros(market.shape, bool)
     bad[ends] = known & (special != market.st[ends].astype(bool))
     says = "bars at month ends whose ST flag is not what the name of the day says"
-    return _cells("names", market, bad, int(known.sum()), says, 0.01)
+    row_of = {int(t): k for k, t in enumerate(ends)}
+
+    def tell(t: int, i: int) -> dict[str, Any]:
+        return {"name": str(names[row_of[t], i]), "is_st": "true" if market.st[t, i] else "false"}
+
+    return _cells("names", market, bad, int(known.sum()), says, 0.01, tell=tell)
 
 
 def _members(market: Market, feed: FileFeed) -> Finding:
@@ -335,9 +355,16 @@ def _carried(values: np.ndarray) -> np.ndarray:
 
 
 def _cells(
-    check: str, market: Market, bad: np.ndarray, of: int, says: str, too_many: float, **more: np.ndarray
+    check: str,
+    market: Market,
+    bad: np.ndarray,
+    of: int,
+    says: str,
+    too_many: float,
+    tell: Callable[[int, int], dict[str, Any]] | None = None,
+    **more: np.ndarray,
 ) -> Finding:
-    """A finding of the cells of a (T, N) mask."""
+    """A finding of the cells of a (T, N) mask; ``tell`` gives what to show of one in place of its prices."""
     t, i = np.nonzero(bad)
     level = "ok" if not len(t) else "fatal" if len(t) > too_many * max(of, 1) else "warning"
     years = market.sessions[t].astype("datetime64[Y]").astype(np.int64) + 1970
@@ -346,6 +373,9 @@ def _cells(
     for k in pick:
         cell = (t[k], i[k])
         row: dict[str, Any] = {"date": str(market.sessions[t[k]]), "symbol": market.symbols[i[k]]}
+        if tell is not None:
+            rows.append(row | tell(int(t[k]), int(i[k])))
+            continue
         for name in ("preclose", "low", "high", "close"):
             value = float(getattr(market, name)[cell])
             row[name] = None if np.isnan(value) else round(value, 4)

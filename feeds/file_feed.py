@@ -1,15 +1,14 @@
 """Reads a folder of the store's tables into arrays.
 
-Bars go from Parquet to T x N arrays in one pass: Arrow decodes the needed columns of a year, symbols
+Bars go from Parquet to T x N arrays in one pass: Arrow decodes the needed columns of a year one by one, symbols
 become columns and dates rows, and each field is scattered to its place. Nothing is pivoted, so ten years
-of the whole market take two seconds and little more memory than the arrays themselves.
+of the whole market take a second and little more memory than the arrays themselves.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,35 +17,23 @@ import numpy as np
 from engine.boards import check_symbol
 from engine.errors import DataError
 from feeds import arrow_numpy, schema
+from feeds.bar_arrays import BarTarget
 from feeds.ex_rights import check_events
+from feeds.parquet_columns import ParquetColumns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+__all__ = ["BarTarget", "FileFeed"]
 
 _REPORTS = re.compile(schema.OPEN + r"[a-z0-9_]+")
 _QUARTERLY = "fundamentals_quarterly"
 _BARS = schema.TABLES["daily_bars"] | schema.BAR_OPTIONAL
-
-
-@dataclass
-class BarTarget:
-    """Stocks and fields to read, and the arrays that receive them.
-
-    Attributes
-    ----------
-    symbols : sequence of str, length N
-    fields : sequence of str
-        Of :data:`feeds.schema.BAR_NUMBERS` and :data:`feeds.schema.BAR_OPTIONAL`; "st" stands for the flag
-        ``is_st``.
-    arrays : dict of ndarray, shape (T, N)
-        Filled by :meth:`FileFeed.read_bars`: float64, NaN without a bar; "st" is uint8, 0 without a bar. An
-        optional column that no file has stays without an array.
-    """
-
-    symbols: Sequence[str]
-    fields: Sequence[str]
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+_GROUPS: tuple[tuple[str, ...], ...] = (
+    ("is_st",), ("open", "high", "low", "close", "preclose", "adj_factor"),
+    ("volume",), ("amount",), ("turnover",), ("total_shares",), ("float_shares",), tuple(schema.BAR_OPTIONAL),
+)  # fmt: skip
+"""Columns of bars in the order in which they are read; those of a group are checked against each other."""
 
 
 class FileFeed:
@@ -70,6 +57,7 @@ class FileFeed:
                 "or 'synthetic' for the embedded market"
             )
         self.folder = folder
+        self._coded: dict[int, tuple[np.ndarray, list[Any]]] = {}
 
     def file(self, table: str) -> str:
         """Name of a table's file relative to the folder."""
@@ -169,6 +157,10 @@ class FileFeed:
             raise DataError(f"{file}: column 'symbol' is empty in some row; mend the row or leave it out")
         return values
 
+    def columns(self, table: str) -> tuple[str, ...]:
+        """Names of a table's columns."""
+        return tuple(self._types(self.file(table)))
+
     def _types(self, file: str) -> dict[str, Any]:
         """Arrow types of a file's columns."""
         import pyarrow as pa
@@ -208,11 +200,13 @@ class FileFeed:
         found: set[str] = set()
         for year in range(_year(first), _year(last) + 1):
             whole = np.datetime64(f"{year}-01-01") >= first and np.datetime64(f"{year}-12-31") <= last
-            table = self._bars(year, ["symbol"] if whole else ["symbol", "date"])
-            codes, names = arrow_numpy.coded(table["symbol"])
-            if not whole:
-                days = arrow_numpy.days(table["date"])
-                codes = codes[(days >= first) & (days <= last)]
+            with self._bars(year, ["symbol"] if whole else ["symbol", "date"]) as table:
+                codes, names = arrow_numpy.coded(table.read("symbol"))
+                # The bars come next, and decoding their symbols again would take long.
+                self._coded[year] = codes, names
+                if not whole:
+                    days = arrow_numpy.days(table.read("date"))
+                    codes = codes[(days >= first) & (days <= last)]
             held = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(names)))
             found.update(names[k] for k in held.tolist())
         return sorted(found)
@@ -233,103 +227,108 @@ class FileFeed:
         ------
         DataError
             If a year's file is missing or a row breaks a rule of :mod:`feeds.schema`.
+        OSError
+            If a target cannot write its files.
         """
-        rows = last - first + 1
-        for target in targets:
-            shape = (rows, len(target.symbols))
-            target.arrays = {
-                name: np.zeros(shape, np.uint8) if name == "st" else np.full(shape, np.nan)
-                for name in target.fields
-                if name not in schema.BAR_OPTIONAL
-            }
         wanted = {"is_st" if name == "st" else name for target in targets for name in target.fields}
         names = [name for name in _BARS if name in wanted or name in ("date", "symbol")]
-        for year in range(_year(calendar[first]), _year(calendar[last]) + 1):
-            self._scatter_year(year, names, calendar, first, rows, targets)
+        years = calendar[first : last + 1].astype("datetime64[Y]").astype(np.int64) + 1970
+        try:
+            for target in targets:
+                target.begin(len(years))
+            for year in range(int(years[0]), int(years[-1]) + 1):
+                begin, stop = np.searchsorted(years, [year, year + 1]).tolist()
+                sessions = slice(first + begin, first + stop)
+                self._scatter_year(year, names, calendar, sessions, slice(begin, stop), targets)
+            for target in targets:
+                target.finish()
+        finally:
+            self._coded.clear()
+            for target in targets:
+                target.close()
 
     def _scatter_year(
         self,
         year: int,
         names: list[str],
         calendar: np.ndarray,
-        first: int,
-        rows: int,
+        sessions: slice,
+        rows: slice,
         targets: Sequence[BarTarget],
     ) -> None:
+        """Put the bars of a year into the ``rows`` of the arrays, which are the ``sessions`` of the calendar."""
         file = self.bar_file(year)
-        table = self._bars(year, names)
-        codes, symbols = arrow_numpy.coded(table["symbol"])
-        dates = arrow_numpy.days(table["date"])
+        with self._bars(year, names) as table:
+            codes, symbols = self._coded.pop(year, (np.zeros(0), []))
+            if len(codes) != table.rows:
+                codes, symbols = arrow_numpy.coded(table.read("symbol"))
+            dates = arrow_numpy.days(table.read("date"))
 
-        def locate(row: int) -> tuple[str, str]:
-            return str(symbols[int(codes[row])]), str(dates[row])
+            def locate(row: int) -> tuple[str, str]:
+                return str(symbols[int(codes[row])]), str(dates[row])
 
-        nameless = bool((codes < 0).any())
-        if nameless or np.isnat(dates).any():
-            column = "symbol" if nameless else "date"
-            raise DataError(f"{file}: column '{column}' is empty in some row; mend the row or leave it out")
-        for symbol in symbols:
-            _check_code(file, symbol)
-        days = dates.astype(np.int64)
-        rank = np.empty(len(symbols), np.int64)
-        rank[np.argsort(np.array(symbols, dtype=str), kind="stable")] = np.arange(len(symbols))
-        schema.check_order(file, rank[codes], days, locate)
-        row_of = _session_rows(file, year, calendar, days, locate) - first
-        for target in targets:
-            column_of = {symbol: i for i, symbol in enumerate(target.symbols)}
-            columns = np.array([column_of.get(symbol, -1) for symbol in symbols], dtype=np.int64)[codes]
-            keep: Any = (columns >= 0) & (row_of >= 0) & (row_of < rows)
-            keep = slice(None) if keep.all() else np.flatnonzero(keep)
-            place = row_of[keep] * len(target.symbols) + columns[keep]
-            columns_of = {name: "is_st" if name == "st" else name for name in target.fields}
-            values = {
-                name: (arrow_numpy.flags if name == "st" else arrow_numpy.numbers)(table[column])[keep]
-                for name, column in columns_of.items()
-                if column in table.column_names
-            }
+            nameless = bool((codes < 0).any())
+            if nameless or np.isnat(dates).any():
+                column = "symbol" if nameless else "date"
+                raise DataError(f"{file}: column '{column}' is empty in some row; mend the row or leave it out")
+            for symbol in symbols:
+                _check_code(file, symbol)
+            days = dates.astype(np.int64)
+            rank = np.empty(len(symbols), np.int64)
+            rank[np.argsort(np.array(symbols, dtype=str), kind="stable")] = np.arange(len(symbols))
+            schema.check_order(file, rank[codes], days, locate)
+            row_of = _session_rows(file, year, calendar, days, locate) - sessions.start
+            places = [_places(target, symbols, codes, row_of, rows.stop - rows.start) for target in targets]
+            for group in _GROUPS:
+                values = {name: _bar_values(table, name) for name in group if name in table.names}
+                for target, (keep, place) in zip(targets, places, strict=True):
+                    _fill(file, target, rows, values, keep, place, locate)
 
-            def locate_kept(k: int, keep: Any = keep) -> tuple[str, str]:
-                return locate(k if isinstance(keep, slice) else int(keep[k]))
+    def _bars(self, year: int, names: list[str]) -> ParquetColumns:
+        return ParquetColumns(self.bar_file(year), self.require(self.bar_file(year)), names, _BARS, schema.BAR_OPTIONAL)
 
-            if "st" in values and values["st"].dtype != bool:
-                empty = np.array([flag is None for flag in values["st"].tolist()])
-                symbol, date = locate_kept(int(np.argmax(empty)))
-                raise DataError(f"{file}: column 'is_st' of {symbol} on {date} is empty; write true or false")
-            schema.check_bars(file, {name: v for name, v in values.items() if name != "st"}, locate_kept)
-            for name, value in values.items():
-                if name not in target.arrays:  # an optional column
-                    target.arrays[name] = np.full((rows, len(target.symbols)), np.nan)
-                target.arrays[name].reshape(-1)[place] = value
+    def _arrow(self, file: str, names: list[str], known: dict[str, schema.Column], optional: set[str]) -> pa.Table:
+        with ParquetColumns(file, self.require(file), names, known, optional, encode=()) as table:
+            return table.read_all()
 
-    def _bars(self, year: int, names: list[str]) -> pa.Table:
-        return self._arrow(self.bar_file(year), names, _BARS, set(schema.BAR_OPTIONAL), encode=["symbol"])
 
-    def _arrow(
-        self,
-        file: str,
-        names: list[str],
-        known: dict[str, schema.Column],
-        optional: set[str],
-        encode: list[str] | None = None,
-    ) -> pa.Table:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+def _bar_values(table: ParquetColumns, name: str) -> np.ndarray:
+    return (arrow_numpy.flags if name == "is_st" else arrow_numpy.numbers)(table.read(name))
 
-        path = self.require(file)
-        try:
-            with pq.ParquetFile(path, read_dictionary=encode) as parquet:
-                present = list(parquet.schema_arrow.names)
-                names = [name for name in names if name in present or name not in optional]
-                for name in names:
-                    if name not in present:
-                        raise schema.missing_column(file, name, present)
-                table = parquet.read(columns=names, use_threads=encode is not None)
-        except (pa.ArrowException, OSError) as error:
-            detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise DataError(f"{file} cannot be read as Parquet ({detail}); write it again") from error
-        for name in names:
-            schema.check_kind(file, name, known[name], table.schema.field(name).type)
-        return table
+
+def _places(
+    target: BarTarget, symbols: Sequence[str], codes: np.ndarray, row_of: np.ndarray, rows: int
+) -> tuple[Any, np.ndarray]:
+    """Which bars of a year a target takes, and the cells of those among its ``rows``, counted along the stocks."""
+    column_of = {symbol: i for i, symbol in enumerate(target.symbols)}
+    columns = np.array([column_of.get(symbol, -1) for symbol in symbols], dtype=np.int64)[codes]
+    taken = (columns >= 0) & (row_of >= 0) & (row_of < rows)
+    keep: Any = slice(None) if taken.all() else np.flatnonzero(taken)
+    return keep, row_of[keep] * len(target.symbols) + columns[keep]
+
+
+def _fill(
+    file: str,
+    target: BarTarget,
+    rows: slice,
+    values: Mapping[str, np.ndarray],
+    keep: Any,
+    place: np.ndarray,
+    locate: schema.Locate,
+) -> None:
+    """Check some columns of the bars that a target takes, and put them in their place."""
+    fields = {name: "st" if name == "is_st" else name for name in values}
+    own = {fields[name]: value[keep] for name, value in values.items() if fields[name] in target.fields}
+
+    def locate_kept(k: int) -> tuple[str, str]:
+        return locate(k if isinstance(keep, slice) else int(keep[k]))
+
+    if "st" in own and own["st"].dtype != bool:
+        symbol, date = locate_kept(int(np.argmax([flag is None for flag in own["st"].tolist()])))
+        raise DataError(f"{file}: column 'is_st' of {symbol} on {date} is empty; write true or false")
+    schema.check_bars(file, {name: value for name, value in own.items() if name != "st"}, locate_kept)
+    for name, value in own.items():
+        target.put(name, rows, place, value)
 
 
 def _year(day: np.datetime64) -> int:

@@ -13,23 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.errors import ConfigError, DataError
-from feeds.mappings import FILE, Layout, Source, is_index, recognise, symbol_of
+from engine.errors import ConfigError, DataError, nearest
+from feeds import plain_text
+from feeds.adjusted import judge, where
+from feeds.mappings import FILE, LAYOUTS, Layout, Source, is_index, recognise, symbol_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".feather")
 QLIB = Layout("qlib", FILE, {}, "no", says="Qlib's binary dump: prices times factor, volume over factor")
-
-_PRICES = ("open", "high", "low", "close", "preclose")
-_INSIDE = 0.9
-"""Share of the bars whose mean price amount / volume lies between low and high that true prices reach."""
-
-_ODD_DECIMALS = 0.02
-"""Share of closes with parts of a fen from which on prices are called adjusted."""
-
-_HUNDREDFOLD = 0.05
 
 
 @dataclass
@@ -65,11 +58,22 @@ def is_store(folder: Path) -> bool:
 
 
 def data_files(folder: Path, layout: Layout | None = None) -> list[Path]:
-    """Files of daily bars of a folder, sorted; links that lead out of it are left out."""
+    """Files of daily bars of a folder, sorted; hidden ones and links that lead out of it are left out.
+
+    Raises
+    ------
+    ConfigError
+        If the layout's pattern is none.
+    """
     root = folder.resolve()
     pattern = layout.files if layout is not None and layout.files else "**/*"
-    found = (path for path in folder.glob(pattern) if path.name.lower().endswith(ENDINGS) and path.is_file())
-    return sorted(path for path in found if path.resolve().is_relative_to(root) and not path.name.startswith("."))
+    try:
+        found = [path for path in folder.glob(pattern) if path.name.lower().endswith(ENDINGS) and path.is_file()]
+    except (ValueError, NotImplementedError) as error:
+        says = f"the mapping's files '{pattern}' is no pattern ({error})"
+        raise ConfigError(f"{says}; write for instance **/*.csv") from error
+    hidden = {path for path in found if any(part.startswith(".") for part in path.relative_to(folder).parts)}
+    return sorted(path for path in found if path not in hidden and path.resolve().is_relative_to(root))
 
 
 def layout_of(folder: Path) -> Layout | None:
@@ -88,18 +92,31 @@ def layout_of(folder: Path) -> Layout | None:
 def columns_of(path: Path, skip_lines: int = 0) -> list[str]:
     """Names of a file's columns; empty where it cannot be read."""
     try:
-        if path.name.endswith((".parquet", ".feather")):
-            import pyarrow.dataset
-
-            kind = "parquet" if path.name.endswith(".parquet") else "feather"
-            return list(pyarrow.dataset.dataset(str(path), format=kind).schema.names)
-        return [str(name) for name in _csv(path, skip_lines, nrows=0).columns]
+        return _columns(path, skip_lines)
     except (OSError, ValueError):
         return []
 
 
-def read_parts(folder: Path, layout: Layout) -> Iterator[Part]:
-    """The bars of a folder, file by file.
+def _columns(path: Path, skip_lines: int) -> list[str]:
+    if path.name.endswith((".parquet", ".feather")):
+        import pyarrow.dataset
+
+        kind = "parquet" if path.name.endswith(".parquet") else "feather"
+        return list(pyarrow.dataset.dataset(str(path), format=kind).schema.names)
+    plain = plain_text.header(path) if skip_lines == 0 else None
+    return plain if plain is not None else [str(name) for name in read_csv(path, skip_lines, nrows=0).columns]
+
+
+def read_parts(folder: Path, layout: Layout, wrong: list[dict[str, str]] | None = None) -> Iterator[Part]:
+    """The bars of a folder, file by file; files with other columns are passed over.
+
+    Parameters
+    ----------
+    folder : Path
+    layout : Layout
+    wrong : list, optional
+        Takes what is wrong with a file (``file``, ``says``), also with one that is passed over. Without it the first
+        spoilt file is an error: a stock must not go missing without a word.
 
     Raises
     ------
@@ -114,16 +131,38 @@ def read_parts(folder: Path, layout: Layout) -> Iterator[Part]:
         for symbol, frame in read_dump(folder):
             yield Part(f"features/{symbol}", frame)
         return
-    some = False
+    some, other = False, ""
     for path in data_files(folder, layout):
-        if layout.fits(columns_of(path, layout.skip_lines)):
+        file = path.relative_to(folder).as_posix()
+        try:
+            try:
+                present = _columns(path, layout.skip_lines)
+            except (OSError, ValueError) as error:
+                raise _unreadable(file, error) from error
+            if not layout.fits(present):
+                lacks = layout.missing(present)[0]
+                other = other or f"{file} has no column '{lacks}' ({nearest(lacks, present)})"
+                if wrong is not None:
+                    wrong.append({"file": file, "says": f"left out: it has no column '{lacks}'"})
+                continue
             some = True
-            yield read_part(folder, path, layout)
-    if not some:
+            part = read_part(folder, path, layout)
+        except DataError as error:
+            if wrong is None:
+                raise
+            wrong.append({"file": file, "says": str(error).removeprefix(f"{file}: ").removeprefix(f"{file} ")})
+            continue
+        yield part
+    if not some and not (wrong and not other):
         raise ConfigError(
-            f"no file of '{folder}' has the columns of the layout '{layout.name}'; "
-            "check with: python scripts/data.py describe FOLDER"
+            f"no file of '{folder}' has the columns of the layout '{layout.name}': "
+            f"{other or 'there is no ' + ', '.join(ENDINGS) + ' file'}; mend the mapping or the path"
         )
+
+
+def _unreadable(file: str, error: Exception) -> DataError:
+    says = str(error).splitlines()[0].rsplit("': ", 1)[-1].rstrip(".")  # Arrow names the path first
+    return DataError(f"{file} cannot be read ({says}); write it again")
 
 
 def read_part(folder: Path, path: Path, layout: Layout) -> Part:
@@ -154,16 +193,20 @@ def read_part(folder: Path, path: Path, layout: Layout) -> Part:
         frame["symbol"] = named
     else:
         codes = raw[layout.symbol].astype(str).str.strip().str.removesuffix(".0")
-        known = {code: symbol_of(code.zfill(6) if code.isdecimal() else code) for code in codes.unique().tolist()}
+        known = {code: symbol_of(code.zfill(6) if code.isdecimal() else code, whole=True) for code in
+                 codes.unique().tolist()}  # fmt: skip
         frame["symbol"] = codes.map(known)
         if frame["symbol"].isna().any():
             bad = codes[frame["symbol"].isna()].iloc[0]
-            raise DataError(f"{file}: column '{layout.symbol}' holds '{bad}', which is no code such as 600519")
+            raise DataError(
+                f"{file}: column '{layout.symbol}' holds '{bad}', which is no code such as 600519.SH; "
+                "mend the row or leave it out"
+            )
     if "is_st" in frame:
         frame["is_st"] = frame["is_st"].fillna(0) != 0
     part = Part(file, frame)
     _drop_idle(part)
-    _judge(part, layout)
+    judge(part, layout)
     return part
 
 
@@ -175,13 +218,19 @@ def _frame(path: Path, skip_lines: int) -> pd.DataFrame:
             return pd.read_parquet(path)
         if path.name.endswith(".feather"):
             return pd.read_feather(path)
-        return _csv(path, skip_lines)
+        return read_csv(path, skip_lines)
     except (OSError, ValueError, ImportError) as error:
-        raise DataError(f"{path.name} cannot be read: {str(error).splitlines()[0]}; write it again") from error
+        raise _unreadable(path.name, error) from error
 
 
-def _csv(path: Path, skip_lines: int, nrows: int | None = None) -> pd.DataFrame:
-    """A CSV file with every value as text: codes keep their zeros."""
+def read_csv(path: Path, skip_lines: int = 0, nrows: int | None = None) -> pd.DataFrame:
+    """A CSV file in UTF-8 or GB18030, with every value as text: codes keep their zeros.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read.
+    """
     import pandas as pd
 
     for encoding in ("utf-8-sig", "gb18030"):
@@ -195,6 +244,9 @@ def _csv(path: Path, skip_lines: int, nrows: int | None = None) -> pd.DataFrame:
 def _dates(file: str, name: str, values: pd.Series) -> pd.Series:
     import pandas as pd
 
+    plain = plain_text.dates(values)
+    if plain is not None:
+        return pd.Series(plain.astype("datetime64[ms]"), index=values.index)
     if values.dtype.kind == "M":
         days = values
     else:
@@ -210,6 +262,9 @@ def _dates(file: str, name: str, values: pd.Series) -> pd.Series:
 def _numbers(file: str, source: Source, values: pd.Series) -> pd.Series:
     import pandas as pd
 
+    plain = plain_text.numbers(values)
+    if plain is not None:
+        return pd.Series(plain if source.factor == 1.0 else plain * source.factor, index=values.index)
     if values.dtype.kind in "OSU" or not pd.api.types.is_numeric_dtype(values):
         text = values.astype("str").str.replace(",", "").str.strip()
         values = text.where(~text.isin(["", "nan", "None", "--", "-"]))
@@ -230,57 +285,6 @@ def _drop_idle(part: Part) -> None:
     if idle.any():
         part.notes.append(f"{int(idle.sum()):,} rows without trade left out")
     part.frame = frame[~idle].reset_index(drop=True)
-
-
-def _judge(part: Part, layout: Layout) -> None:
-    """Find out whether prices are those that were paid, and set the units of volume right where they tell."""
-    frame = part.frame
-    flags = set(frame.pop("adjust_flag").unique().tolist()) if "adjust_flag" in frame else set()
-    if not len(frame):
-        return
-    if flags & {"1", "2"}:
-        part.adjusted = "forward" if "2" in flags else "backward"
-        part.why = f"the flag of adjustment is {sorted(flags)[0]}"
-        return
-    if layout.adjusted in ("forward", "backward"):
-        part.adjusted, part.why = layout.adjusted, "the mapping says so"
-        return
-    lowest = frame["low"].to_numpy()
-    bad = ~(lowest > 0)
-    if bad.any():
-        row = frame.iloc[int(np.argmax(bad))]
-        part.adjusted, part.why = "forward", f"the low of {row['date']:%Y-%m-%d} is {row['low']:g}"
-        return
-    if layout.adjusted == "no" or flags == {"3"}:
-        return
-    inside, ratio = _mean_price(frame)
-    if inside is not None and inside.mean() < _INSIDE:
-        middle = float(np.median(ratio))
-        for factor in (100.0, 0.01):
-            if abs(middle / factor - 1.0) < _HUNDREDFOLD and not layout.sure:
-                frame["volume"] *= factor
-                part.notes.append(f"volume times {factor:g}: amount / volume was {middle:.3g} times the price")
-                inside, ratio = _mean_price(frame)
-                break
-    if inside is not None and inside.mean() < _INSIDE:
-        part.adjusted = "forward" if np.median(ratio) > 1.0 else "backward"  # paid above or below what stands there
-        part.why = f"amount / volume lies between low and high on {100 * inside.mean():.0f} % of the days only"
-        return
-    fen = frame["close"].to_numpy() * 100.0
-    odd = np.abs(fen - np.rint(fen)) > 0.01
-    if odd.mean() > _ODD_DECIMALS:
-        part.adjusted = "adjusted"
-        part.why = f"{100 * odd.mean():.0f} % of the closes have parts of a fen"
-
-
-def _mean_price(frame: pd.DataFrame) -> tuple[np.ndarray | None, np.ndarray]:
-    """Whether amount / volume lies between low and high by day, and how many times the close it is."""
-    if "amount" not in frame or not (frame["amount"] > 0).any():
-        return None, np.zeros(0)
-    some = (frame["amount"] > 0).to_numpy()
-    mean = (frame["amount"] / frame["volume"]).to_numpy()[some]
-    low, high, close = (frame[name].to_numpy()[some] for name in ("low", "high", "close"))
-    return (mean >= low * 0.99 - 0.01) & (mean <= high * 1.01 + 0.01), mean / close
 
 
 def features(folder: Path, layout: Layout | None = None) -> dict[str, pd.DataFrame]:
@@ -309,8 +313,7 @@ def features(folder: Path, layout: Layout | None = None) -> dict[str, pd.DataFra
     whole = pd.concat([part.frame for part in read_parts(folder, layout)], ignore_index=True)
     twice = whole.duplicated(["date", "symbol"])
     if twice.any():
-        row = whole[twice].iloc[0]
-        raise DataError(f"'{folder}' has two rows for {row['symbol']} on {row['date']:%Y-%m-%d}; leave one out")
+        raise DataError(f"'{folder}' has two rows for {where(whole[twice], 0)}; leave one out")
     names = [name for name in whole.columns if name not in ("date", "symbol")]
     return {name: whole.pivot(index="date", columns="symbol", values=name) for name in names}
 
@@ -324,12 +327,24 @@ def known_layout(folder: Path) -> Layout:
         If the layout is not recognised.
     """
     found = layout_of(folder)
-    if found is None:
-        raise ConfigError(
-            f"the files of '{folder}' are in no known layout; write a mapping (ten lines of TOML, see "
-            "python scripts/data.py describe --help)"
-        )
-    return found
+    if found is not None:
+        return found
+    files = data_files(folder)
+    if not files:
+        raise ConfigError(f"'{folder}' has no file that ends in {', '.join(ENDINGS)}; check the path")
+    file = files[0].relative_to(folder).as_posix()
+    try:
+        present = _columns(files[0], 0)
+    except (OSError, ValueError) as error:
+        raise _unreadable(file, error) from error
+    near = min(LAYOUTS, key=lambda layout: len(layout.missing(present)))
+    missing = near.missing(present)
+    hint = f"; {near.name} has '{missing[0]}' too" if len(missing) == 1 else ""
+    shown = ", ".join(present[:12]) + (" ..." if len(present) > 12 else "")
+    raise ConfigError(
+        f"the files of '{folder}' are in no known layout ({file} has the columns {shown}{hint}); write a mapping (ten "
+        "lines of TOML, see python scripts/data.py describe --help)"
+    )
 
 
 def split_indices(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

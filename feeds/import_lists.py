@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from engine.boards import is_a_share
 from engine.errors import ConfigError, DataError
 from feeds.file_feed import FileFeed
+from feeds.foreign import is_store, read_csv
 from feeds.mappings import symbol_of
 from feeds.universe import index_code
 
@@ -57,6 +58,10 @@ def import_constituents(file: Path, store: Path, index: str = "") -> dict[str, i
     from feeds.writer import StoreWriter
 
     feed = FileFeed(store)
+    if not is_store(store):
+        raise ConfigError(
+            f"'{store}' is no folder of tables, so it cannot take members in; make one with scripts/data.py import bars"
+        )
     rows = _rows(file, index)
     kept = None
     if feed.exists("constituents"):
@@ -76,9 +81,12 @@ def _rows(file: Path, index: str) -> pd.DataFrame:
     if not file.is_file():
         raise ConfigError(f"there is no file '{file}'; check the path")
     try:
-        raw = pd.read_csv(file, dtype=str, encoding="utf-8-sig")
+        raw = read_csv(file)
     except (ValueError, OSError) as error:
-        raise DataError(f"{file.name} cannot be read as CSV: {str(error).splitlines()[0]}") from error
+        detail = str(error).splitlines()[0]
+        raise DataError(f"{file.name} cannot be read as CSV: {detail}; write it again in UTF-8") from error
+    if not len(raw):
+        raise DataError(f"{file.name} has no row; a line is a member, such as 600519.SH,2012-01-04,")
     named: dict[str, Any] = {}
     for column, headers in _HEADERS.items():
         found = next((header for header in headers if header in raw.columns), None)
@@ -89,7 +97,8 @@ def _rows(file: Path, index: str) -> pd.DataFrame:
     for column in ("index_code", "symbol"):
         if column not in named:
             hint = " or give --index" if column == "index_code" else ""
-            raise ConfigError(f"{file.name} has no column '{column}'; its columns are {', '.join(raw.columns)}{hint}")
+            present = ", ".join(raw.columns)
+            raise ConfigError(f"{file.name} has no column '{column}'; its columns are {present}; name one so{hint}")
     frame = pd.DataFrame(named)
     frame["index_code"] = [_index(file.name, str(code)) for code in frame["index_code"]]
     frame["symbol"] = [_stock(file.name, row, code) for row, code in enumerate(frame["symbol"].tolist())]
@@ -115,7 +124,7 @@ def _index(file: str, text: str) -> str:
 
 
 def _stock(file: str, row: int, code: Any) -> str:
-    symbol = symbol_of(code.zfill(6) if isinstance(code, str) and code.isdecimal() else str(code))
+    symbol = symbol_of(code.zfill(6) if isinstance(code, str) and code.isdecimal() else str(code), whole=True)
     if symbol is None or not is_a_share(symbol):
         raise DataError(f"{file} row {row + 2}: '{code}' is no A-share code such as 600519.SH; mend it")
     return symbol
@@ -130,7 +139,8 @@ def _dates(file: str, frame: pd.DataFrame, column: str, needed: bool) -> pd.Seri
     bad = days.isna() & (needed | (text.notna() & (text != "")))
     if bad.any():
         row = int(bad.to_numpy().argmax())
-        raise DataError(f"{file} row {row + 2}: {column} '{text.iloc[row]}' is no date like 2020-01-31")
+        says = f"'{text.iloc[row]}' is no date like 2020-01-31" if isinstance(text.iloc[row], str) else "is empty"
+        raise DataError(f"{file} row {row + 2}: {column} {says}; mend it")
     return days.astype("datetime64[ms]")
 
 

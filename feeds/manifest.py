@@ -19,6 +19,9 @@ from feeds.fingerprint import Digests, fingerprint, write_beside
 FILE = "manifest.json"
 FORMAT = 1
 
+NO_FACTORS = "neither factors nor reference prices are given: dividends and splits look like losses"
+"""The note of a feed whose source tells of no ex-date; a reader of any result on such bars must know."""
+
 
 def now() -> str:
     """This moment as ``2026-11-21T13:00:00Z``; the one that ``SOURCE_DATE_EPOCH`` names where it is set."""
@@ -64,7 +67,12 @@ class Manifest:
             found = json.loads(path.read_text(encoding="utf-8"))
             if found["format"] != FORMAT:
                 raise ValueError(f"format {found['format']}, expected {FORMAT}")
-            return cls({str(file): dict(entry) for file, entry in found["files"].items()})
+            entries = {str(file): dict(entry) for file, entry in found["files"].items()}
+            for file, entry in entries.items():
+                notes = dict(entry["parameters"]).get("notes", [])
+                if not (isinstance(entry["sha256"], str) and isinstance(notes, list)):
+                    raise ValueError(f"the entry of {file} is none")
+            return cls(entries)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{FILE} cannot be read ({error}); delete it, the tables do not need it") from error
 
@@ -116,6 +124,71 @@ class Manifest:
             elif known.of(folder / file) != entry["sha256"]:
                 found[file] = "changed"
         return dict(sorted(found.items()))
+
+
+def source_notes(folder: Path) -> list[str]:
+    """What the feed had to derive or leave out when it wrote the bars; [] where it said nothing."""
+    try:
+        entries = Manifest.read(folder).entries
+    except DataError:
+        return []
+    found: dict[str, None] = {}
+    for file, entry in entries.items():
+        notes = entry["parameters"].get("notes", []) if file.startswith("daily_bars/") else []
+        found |= dict.fromkeys(str(note) for note in notes)
+    return list(found)
+
+
+def contents(folder: Path) -> list[dict[str, Any]]:
+    """What the tables of a store hold, from the heads of their files.
+
+    Returns
+    -------
+    list of dict
+        By table: ``table``, ``files``, ``rows``, ``bytes``, ``columns``, ``first`` and ``last`` (least and greatest
+        value of the first column of days, "" where the file does not say) and ``source`` ("" without a manifest).
+
+    Raises
+    ------
+    DataError
+        If a file is no Parquet.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    manifest = Manifest.read(folder)
+    tables: dict[str, dict[str, Any]] = {}
+    for file in tables_of(folder):
+        try:
+            about = pq.read_metadata(folder / file)
+        except (OSError, pa.ArrowException) as error:
+            detail = str(error).splitlines()[0]
+            raise DataError(f"{file} cannot be read as Parquet ({detail}); write it again") from error
+        name = file.partition("/")[0].removesuffix(".parquet")
+        row = tables.setdefault(name, {"table": name, "files": 0, "rows": 0, "bytes": 0, "columns": about.num_columns,
+                                       "first": "", "last": "", "source": ""})  # fmt: skip
+        row["files"] += 1
+        row["rows"] += about.num_rows
+        row["bytes"] += (folder / file).stat().st_size
+        row["source"] = str(manifest.entries.get(file, {}).get("source", ""))
+        for day in _days(about):
+            row["first"] = min(row["first"] or day, day)
+            row["last"] = max(row["last"], day)
+    return list(tables.values())
+
+
+def _days(about: Any) -> list[str]:
+    """Ends of the first column of days in each row group of a file, as its statistics have them."""
+    import pyarrow as pa
+
+    schema = about.schema.to_arrow_schema()
+    days = [k for k, one in enumerate(schema) if pa.types.is_timestamp(one.type) or pa.types.is_date(one.type)]
+    found = []
+    for group in range(about.num_row_groups if days else 0):
+        ends = about.row_group(group).column(days[0]).statistics
+        if ends is not None and ends.has_min_max:
+            found += [str(ends.min)[:10], str(ends.max)[:10]]
+    return found
 
 
 def describe(folder: Path, source: str, parameters: Mapping[str, Any]) -> Manifest:

@@ -49,6 +49,11 @@ class Source:
     name: str
     factor: float = 1.0
 
+    @property
+    def text(self) -> str:
+        """As a mapping writes it."""
+        return self.name + (f" * {self.factor:g}" if self.factor != 1.0 else "")
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -84,9 +89,13 @@ class Layout:
 
     def fits(self, present: Iterable[str]) -> bool:
         """Whether a file with these columns has all that the layout needs."""
+        return not self.missing(present)
+
+    def missing(self, present: Iterable[str]) -> list[str]:
+        """Needed columns that are not among those."""
         names = set(present)
-        needed = {self.columns[name].name for name in NEEDED} | ({self.symbol} - {FILE})
-        return needed <= names
+        needed = [self.columns[name].name for name in NEEDED] + ([self.symbol] if self.symbol != FILE else [])
+        return [name for name in needed if name not in names]
 
 
 def _layout(name: str, says: str, symbol: str, adjusted: str = "unknown", **columns: str) -> Layout:
@@ -189,6 +198,8 @@ def read_mapping(path: Path) -> Layout:
     for key in given:
         if key not in COLUMNS:
             raise ConfigError(f"mapping '{where}' has an unknown column '{key}'; {nearest(key, COLUMNS)}")
+        if not isinstance(given[key], str):
+            raise ConfigError(f"mapping '{where}': {key} = {given[key]!r} is no column; write its name in quotes")
     columns = dict(base.columns) if base else {}
     columns |= {key: _source(text, where) for key, text in given.items()}
     for key in NEEDED:
@@ -198,7 +209,7 @@ def read_mapping(path: Path) -> Layout:
     if adjusted not in ADJUSTED:
         raise ConfigError(f"mapping '{where}': adjusted is '{adjusted}'; {nearest(str(adjusted), ADJUSTED)}")
     files = str(found.get("files", ""))
-    if files.startswith(("/", "\\")) or ".." in Path(files).parts or ":" in files:
+    if files.startswith(("/", "\\")) or ".." in Path(files).parts or ":" in files or "\0" in files:
         raise ConfigError(f"mapping '{where}': files '{files}' leads out of the folder; name files inside it")
     skip = found.get("skip_lines", 0)
     if not isinstance(skip, int) or isinstance(skip, bool) or skip < 0:
@@ -217,12 +228,13 @@ _EXCHANGES = {"XSHG": "SH", "SS": "SH", "XSHE": "SZ"}
 _INDEX = re.compile(r"(?:000\d{3}\.SH|399\d{3}\.SZ)", re.ASCII)
 
 
-def symbol_of(text: str) -> str | None:
+def symbol_of(text: str, whole: bool = False) -> str | None:
     """The store's code (``600519.SH``) in ``sh600519``, ``sh.600519``, ``600519.XSHG``, ``600519``; None: none.
 
-    Six digits without an exchange are a stock's. With one they may be an index (``000300.SH``).
+    Six digits without an exchange are a stock's. With one they may be an index (``000300.SH``). In the name of a file
+    other words may stand beside the code; with ``whole`` nothing may: ``600519.XX`` is no stock of Shanghai.
     """
-    match = _CODES.search(_spaced(str(text)))
+    match = (_CODES.fullmatch if whole else _CODES.search)(str(text) if whole else _spaced(str(text)))
     if match is None:
         return None
     exchange = (match["before"] or match["after"] or "").upper()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +13,17 @@ from engine.errors import DataError, nearest
 from engine.market import LISTED_LONG_AGO, Market
 from engine.successors import code_changes
 from feeds import benchmark, schema
+from feeds.bar_arrays import BarTarget
 from feeds.ex_rights import events_of, mend_share_ratios
-from feeds.file_feed import BarTarget, FileFeed
+from feeds.file_feed import FileFeed
 from feeds.states import day_states
 from feeds.universe import Memberships, Universe, memberships
 
 if TYPE_CHECKING:
     from feeds.store import Request
+
+ON_DISK = ("open", "high", "low", "amount", "turnover", "total_shares", "float_shares")
+"""Fields that a market takes over from the bars as they are."""
 
 _LONG_AGO = 250
 """Sessions before the panel after which the exact age of a stock matters no more."""
@@ -36,6 +41,7 @@ def build_panel(
     request: Request,
     digests: Mapping[str, str],
     fingerprint: str,
+    folder: Path | None = None,
 ) -> Market:
     """Read the tables and build the market.
 
@@ -51,11 +57,15 @@ def build_panel(
         SHA-256 of each file read.
     fingerprint : str
         The hash over them.
+    folder : Path, optional
+        Where the fields :data:`ON_DISK` are written while they are read; by default all stay in memory.
 
     Raises
     ------
     ConfigError, DataError
         As :func:`feeds.store.open_market`.
+    OSError
+        If ``folder`` cannot be written.
     """
     sessions = calendar[first : last + 1]
     levels = benchmark.price_levels(feed, request.benchmark, sessions) if request.benchmark else None
@@ -69,7 +79,8 @@ def build_panel(
     securities = feed.read("securities")
     present = feed.symbols_with_bars(sessions[0], sessions[-1])
     symbols = _columns(request, index, sessions, present, set(securities["symbol"].tolist()))
-    panel = BarTarget(symbols, [*schema.BAR_NUMBERS, *schema.BAR_OPTIONAL, "st"])
+    fields = [*schema.BAR_NUMBERS, *schema.BAR_OPTIONAL, "st"]
+    panel = BarTarget(symbols, fields, {"turnover": 100.0}, folder, ON_DISK)
     targets = [panel]
     if weighed is not None:
         inside, known = set(symbols), set(present)
@@ -77,7 +88,6 @@ def build_panel(
         targets.append(BarTarget(others, ["close", "float_shares"]))
     feed.read_bars(calendar, first, last, targets)
     raw = panel.arrays
-    raw["turnover"] /= 100.0
 
     rights = feed.read("ex_rights_events")
     info: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from engine.errors import ConfigError, DataError, nearest
 from feeds import schema
-from feeds.asof import AsOf, gather, spells
+from feeds.asof import AsOf, digest_of, gather, spells
 from feeds.file_feed import FileFeed
 from feeds.fingerprint import Digests
 from feeds.reports import Reports
@@ -47,9 +48,35 @@ class PointInTime:
         self._indices: dict[str, tuple[AsOf, np.ndarray]] = {}
         self._columns: dict[str, tuple[str, ...]] = {}
 
+    @property
+    def folder(self) -> Path:
+        """The data folder."""
+        return self._feed.folder
+
     def __getstate__(self) -> dict[str, Any]:
         empty: dict[str, Any] = {"_reports": {}, "_dated": {}, "_indices": {}, "_columns": {}}
         return self.__dict__ | empty
+
+    def history_digest(self, day: np.datetime64) -> str:
+        """Hash over all that the dated tables told up to and including a day, whatever came later.
+
+        Parameters
+        ----------
+        day : datetime64[D]
+        """
+        whole = hashlib.sha256()
+        for name in self.report_tables():
+            whole.update(self.reports(name).history_digest(day).encode())
+        for name in DATED:
+            if self._feed.exists(name):
+                join, values = self._table(name)
+                rows, keys = join.until(day)
+                held, counts = np.unique(keys, return_counts=True)
+                whole.update(" ".join(f"{self._symbols[k]} {n}" for k, n in zip(held, counts, strict=True)).encode())
+                for column in sorted(set(values) - {"symbol"}):
+                    whole.update(f"{name}.{column}".encode())
+                    whole.update(digest_of(values[column][rows]))
+        return whole.hexdigest()[:16]
 
     def _unchanged(self, table: str) -> None:
         file = self._feed.file(table)
@@ -154,16 +181,50 @@ class PointInTime:
         """
         if table not in DATED:
             raise ConfigError(f"'{table}' is no dated table; {nearest(table, DATED)}")
+        join, values = self._table(table)
+        if column not in values:
+            raise ConfigError(f"table '{table}' has no column '{column}'; {nearest(column, schema.TABLES[table])}")
+        return gather(values[column], join.find(np.arange(len(self._symbols))[None, :], days[:, None]))
+
+    def _table(self, table: str) -> tuple[AsOf, dict[str, np.ndarray]]:
         if table not in self._dated:
             self._unchanged(table)
             values = self._feed.read(table)
             column_of = {symbol: i for i, symbol in enumerate(self._symbols)}
             keys = np.array([column_of.get(symbol, -1) for symbol in values["symbol"].tolist()], dtype=np.int64)
             self._dated[table] = AsOf(keys, values[DATED[table]]), values
-        join, values = self._dated[table]
-        if column not in values:
-            raise ConfigError(f"table '{table}' has no column '{column}'; {nearest(column, schema.TABLES[table])}")
-        return gather(values[column], join.find(np.arange(len(self._symbols))[None, :], days[:, None]))
+        return self._dated[table]
+
+    def has(self, table: str, column: str) -> bool:
+        """Whether the folder has a table with a column; figures of reports by their table."""
+        if table in self.report_tables():
+            return column in self.figures(table)
+        return self._feed.exists(table) and column in self._feed.columns(table)
+
+    def index_close(self, code: str, days: np.ndarray) -> np.ndarray:
+        """Close of an index on each day in points, NaN where the data have none; float64, shape (D,).
+
+        Raises
+        ------
+        DataError
+            If the folder has no levels of the index.
+        """
+        self._unchanged("index_daily")
+        table = self._feed.read("index_daily", ["date", "index_code", "close"])
+        own = table["index_code"] == code
+        if not own.any():
+            raise DataError(
+                f"index_daily.parquet has no levels of index {code}; {nearest(code, set(table['index_code'].tolist()))}"
+            )
+        dates = table["date"][own].astype("datetime64[D]")
+        levels = dict(zip(dates.tolist(), table["close"][own].tolist(), strict=True))
+        return np.array([levels.get(day, np.nan) for day in days.astype("datetime64[D]").tolist()], dtype=np.float64)
+
+    def has_index(self, code: str) -> bool:
+        """Whether the folder has levels of an index."""
+        if not self._feed.exists("index_daily"):
+            return False
+        return code in set(self._feed.read("index_daily", ["index_code"])["index_code"].tolist())
 
     def members(self, index: str, days: np.ndarray) -> np.ndarray:
         """Members of an index by effective date, bool (D, N).

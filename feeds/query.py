@@ -9,11 +9,15 @@ paths that a query can overwrite. Nothing can be loaded, attached or set either.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError, DataError, nearest
 from feeds.manifest import tables_of
+
+MOST_MEMORY = 4
+"""Gigabytes that a statement may take."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -53,9 +57,15 @@ def connect(folder: Path) -> Any:
     import pyarrow.dataset
     import pyarrow.parquet
 
-    views = views_of(folder)
+    views = views_of(folder)  # nothing is spilt to a file: a statement that needs more memory ends
     link = duckdb.connect(
-        ":memory:", config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        ":memory:",
+        config={
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "memory_limit": f"{MOST_MEMORY}GB",
+            "temp_directory": "",
+        },
     )
     try:
         for name, files in views.items():
@@ -95,25 +105,51 @@ def query(folder: Path, statement: str) -> Any:
     try:
         statements = duckdb.extract_statements(statement)
     except duckdb.Error as error:
-        raise ConfigError(f"the statement is no SQL: {_first_line(error)}; write for instance FROM calendar") from error
+        says = _first_line(error)
+        raise ConfigError(f"the statement is no SQL: {says}; write for instance: FROM calendar") from error
     if len(statements) != 1:
-        raise ConfigError(f"{len(statements)} statements were given; give one SELECT")
+        given = f"{len(statements)} statements were" if statements else "no statement was"
+        raise ConfigError(f"{given} given; give one SELECT, for instance: FROM calendar")
     kind = statements[0].type.name
     if kind != "SELECT":
-        raise ConfigError(f"only reading is allowed here and this is a {kind}; write one SELECT")
+        raise ConfigError(f"only reading is allowed here, not {kind}; write one SELECT")
     link = connect(folder)
     try:
         return link.execute(statements[0])
-    except duckdb.CatalogException as error:
-        hint = nearest(_unknown(str(error)), views_of(folder))
-        raise ConfigError(f"{_first_line(error)}; {hint}") from error
     except duckdb.Error as error:
-        raise ConfigError(f"DuckDB refuses the statement: {_first_line(error)}; mend it") from error
+        raise refusal(error, views_of(folder)) from error
 
 
-def _unknown(text: str) -> str:
-    match = re.search(r"name (\w+) does not exist", text)
-    return match[1] if match else ""
+def refusal(error: Exception, tables: Iterable[str]) -> ConfigError:
+    """What DuckDB says of a statement, in one sentence with what to do.
+
+    Parameters
+    ----------
+    error : duckdb.Error
+        Of running the statement or of fetching its rows.
+    tables : iterable of str
+        Names of the views.
+    """
+    import duckdb
+
+    text = str(error)
+    missing = re.search(r"Table with name (.+?) does not exist", text)
+    if missing:
+        return ConfigError(f"the data have no table '{missing[1]}'; {nearest(missing[1], tables)}")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return ConfigError(
+            f"the statement needs more than {MOST_MEMORY} GB of memory; ask for fewer columns or a shorter span"
+        )
+    if isinstance(error, duckdb.PermissionException):
+        return ConfigError("DuckDB refuses the statement: it opens a file, and only the tables can be read here")
+    offered = re.search(r"Candidate bindings: (.+)|Did you mean (.+?)\??$", text, re.MULTILINE)
+    if isinstance(error, duckdb.ConversionException):
+        hint = "write days like DATE '2020-01-31' and numbers without quotes"
+    elif offered:
+        hint = f"did you mean {(offered[1] or offered[2]).split(', ')[0].strip()}?"
+    else:
+        hint = "mend it"
+    return ConfigError(f"DuckDB refuses the statement: {_first_line(error)}; {hint}")
 
 
 def _first_line(error: Exception) -> str:

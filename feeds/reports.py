@@ -9,13 +9,15 @@ until then the row before it does. Flows (profit, revenue, cash flow) are cumula
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from engine.errors import ConfigError, nearest
-from feeds.asof import AsOf, gather
+from feeds.asof import AsOf, digest_of, gather
 
 KINDS = ("reported", "quarter", "ttm", "yoy")
 """As reported; the single quarter; the last twelve months; growth of the cumulative figure over a year before."""
@@ -56,6 +58,8 @@ class Reports:
         Rows whose period does not end with a quarter; they are not served.
     undated : int
         Rows that count from the legal deadline, because their day of disclosure is empty or before the period's end.
+    derived : dict
+        Whatever others derive from these reports and want to keep as long as they are kept.
     """
 
     def __init__(self, table: Mapping[str, np.ndarray], symbols: Sequence[str]) -> None:
@@ -85,6 +89,7 @@ class Reports:
         self._first = int(quarter[whole].min()) if whole.any() else 0
         self._periods = (int(quarter[whole].max()) if whole.any() else 0) - self._first + 1
         self._skipping: dict[str, Reports] = {}
+        self.derived: dict[Any, Any] = {}
 
     @cached_property
     def _versions(self) -> AsOf:
@@ -99,6 +104,50 @@ class Reports:
         key = self._stock[rows.rows]
         running = np.maximum.accumulate(key * (1 << 20) + self._quarter[rows.rows])
         return rows, running - key * (1 << 20)
+
+    def history_digest(self, day: np.datetime64) -> str:
+        """Hash over the reports that were known at the close of a day, whatever came later."""
+        rows, _ = self._versions.until(day)
+        whole = hashlib.sha256()
+        for values in (self._stock, self._quarter, self._day, *(self._table[name] for name in self.fields)):
+            whole.update(digest_of(values[rows]))
+        return whole.hexdigest()
+
+    def changes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """When what is known of a stock changes.
+
+        Returns
+        -------
+        stocks, days, quarters : ndarray of int64, shape (E,)
+            Sorted by stock and day, each pair once: from the day (as a day number) on, a row more is known, and the
+            latest report is that of the quarter.
+        """
+        rows, newest = self._newest
+        stocks, days = self._stock[rows.rows], self._day[rows.rows]
+        last = np.ones(len(stocks), dtype=bool)
+        last[:-1] = (stocks[1:] != stocks[:-1]) | (days[1:] != days[:-1])
+        return stocks[last], days[last], newest[last]
+
+    def places(self, stocks: np.ndarray, days: np.ndarray, quarters: np.ndarray) -> np.ndarray:
+        """Row of each stock's report of a quarter as it was known on a day, element by element; -1: none.
+
+        Parameters
+        ----------
+        stocks, days, quarters : ndarray of int64, shape (E,)
+            As :meth:`changes` gives them.
+        """
+        shifted = quarters - self._first
+        inside = (shifted >= 0) & (shifted < self._periods)
+        return self._versions.find(np.where(inside, stocks * self._periods + shifted, -1), days)
+
+    def taken(self, field: str, places: np.ndarray) -> np.ndarray:
+        """A figure at :meth:`places`, NaN where there is no row; float64."""
+        return gather(self._table[field], places)
+
+    @property
+    def stocks(self) -> int:
+        """N, the number of stocks that can be asked about."""
+        return self._stocks
 
     def latest(self, days: np.ndarray) -> np.ndarray:
         """Quarter of the latest report of each stock, known at the close of each day.

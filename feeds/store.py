@@ -36,6 +36,7 @@ _SOURCES = (
     "engine/boards.py",
     "engine/dated_tables.py",
     "engine/market.py",
+    "engine/market_fields.py",
     "engine/price_limits.py",
     "engine/rules.py",
     "engine/corporate.py",
@@ -43,10 +44,12 @@ _SOURCES = (
     "engine/successors.py",
     "engine/tables/successors.csv",
     "feeds/arrow_numpy.py",
+    "feeds/bar_arrays.py",
     "feeds/benchmark.py",
     "feeds/ex_rights.py",
     "feeds/file_feed.py",
     "feeds/panel.py",
+    "feeds/parquet_columns.py",
     "feeds/schema.py",
     "feeds/states.py",
     "feeds/store.py",
@@ -152,10 +155,10 @@ def open_market(
     digests = _digests(feed, request, known)
     whole = fingerprint(digests)
 
-    def build() -> Market:
+    def build(place: Path | None) -> Market:
         from feeds.panel import build_panel
 
-        return build_panel(feed, calendar, first, last, request, digests, whole)
+        return build_panel(feed, calendar, first, last, request, digests, whole, place)
 
     market = _cached(place, request, whole, build)
     _add_tables(market, feed, digests, known)
@@ -166,7 +169,7 @@ def open_market(
 
 def _add_tables(market: Market, feed: FileFeed, digests: Mapping[str, str], known: Digests) -> None:
     """Put the dated tables beside the panel: they are read when asked for, and the fingerprint covers them."""
-    names = [*feed.report_tables(), *(name for name in (*DATED, "constituents") if feed.exists(name))]
+    names = [*feed.report_tables(), *(name for name in (*DATED, "constituents", "index_daily") if feed.exists(name))]
     files = dict(digests) | {feed.file(name): _digest(feed, known, feed.file(name)) for name in names}
     known.remember()
     market.fingerprint = fingerprint(files)
@@ -287,8 +290,11 @@ def _sources() -> str:
     return total.hexdigest()
 
 
-def _cached(place: Path, request: Request, whole: str, build: Callable[[], Market]) -> Market:
-    """The saved panel of this request, or a new one that is saved."""
+def _cached(place: Path, request: Request, whole: str, build: Callable[[Path | None], Market]) -> Market:
+    """The saved panel of this request, or a new one that is saved.
+
+    ``build`` may write some fields into the folder that it is given.
+    """
     identity = {"fingerprint": whole, "format": FORMAT, "sources": _sources(), "request": asdict(request)}
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:24]
     folder = place / f"market-{key}"
@@ -298,7 +304,15 @@ def _cached(place: Path, request: Request, whole: str, build: Callable[[], Marke
             market = Market.load(folder)
             if market.fingerprint == whole and market.close.shape == market.shape:
                 return market
-    market = build()
+    built: list[Market] = []
+
+    def write(beside: Path) -> None:
+        from feeds.panel import ON_DISK
+
+        market = build(beside)
+        built.append(market)
+        market.save(beside, ON_DISK)
+
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time, not the result
-        write_folder(folder, market.save)
-    return market
+        write_folder(folder, write)
+    return built[0] if built else build(None)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.market import Market
+from feeds.manifest import NO_FACTORS, source_notes
 from feeds.universe import TODAY
 
 
@@ -70,6 +71,14 @@ def survivorship_warning(market: Market) -> str | None:
         f"Survivorship: universe '{universe}' is today's list of members applied to the past; it leaves out what has "
         "dropped out since, so results are too good. Dated lists come in with scripts/data.py import constituents."
     )
+
+
+def data_warnings(market: Market) -> list[str]:
+    """What a reader of any result on these data must know first, one sentence each."""
+    found = [survivorship_warning(market)]
+    if market.tables is not None and NO_FACTORS in source_notes(market.tables.folder):
+        found.append(f"Dividends: in these data {NO_FACTORS}.")
+    return [sentence for sentence in found if sentence]
 
 
 def _figures(market: Market, span: slice, inside: np.ndarray, tables: list[str]) -> dict[str, float]:

@@ -7,11 +7,11 @@ Style premia, fitted to the real market's Rank ICs
     size
         log of the market value; small stocks earn more.
     reversal
-        return over 20 sessions; losers earn more.
+        return over 18 sessions; losers earn more.
     volatility
         standard deviation of daily returns, exponential mean over 20 sessions; calm stocks earn more.
     value
-        log of the adjusted price over that of the stock's first session; what has grown dear earns less.
+        log of the adjusted price over its own mean, exponential over two years; what has grown dear earns less.
 
 Planted alphas, each with an oracle Rank IC of at most 0.10 a month
     linear
@@ -38,17 +38,21 @@ import numpy as np
 if TYPE_CHECKING:
     from feeds.synthetic_feed import SyntheticConfig
 
-PREMIA = {"size": -0.00066, "reversal": -0.00080, "volatility": -0.00038, "value": -0.00042}
+PREMIA = {"size": -0.00064, "reversal": -0.00121, "volatility": -0.00038, "value": -0.00044}
 """Return per session and per standard deviation of the score."""
 PLANTED = {"linear": 0.00042, "interaction": 0.00050, "memory": 0.00060, "decoy": 0.00036}
 """The same of the planted alphas."""
 NAMES = (*PREMIA, *PLANTED)
 
+REVERSES = 18
+"""Sessions whose return comes back."""
 LOOKBACK = 20
 LONG = 60
 FAR = 80
 """Sessions back to where the memory begins; its month ends at :data:`LONG`."""
 CUT = 2.5
+ANCHORED = 480
+"""Sessions of the exponential mean from which a price is judged dear or cheap: two years."""
 
 
 class Forecaster:
@@ -68,7 +72,7 @@ class Forecaster:
 
     def __init__(self, start: np.ndarray, turnover: np.ndarray, volatility: np.ndarray, length: int) -> None:
         self.prices = np.tile(start.astype(float), (FAR + 1, 1))
-        self.first = start.astype(float)
+        self.anchor = np.log(start.astype(float))
         self.turnover = turnover.copy()
         self.square = volatility**2
         self.decoy_ends = length // 3
@@ -92,7 +96,7 @@ class Forecaster:
         ndarray, shape (len(NAMES), N)
         """
         turnover, size = np.log(self.turnover), score(np.log(value), listed)
-        month = score(np.clip(self._past(t, 0, LOOKBACK, age), -0.4, 0.4), listed)
+        month = score(np.clip(self._past(t, 0, REVERSES, age), -0.4, 0.4), listed)
         quarter = score(np.clip(self._past(t, 0, LONG, age), -0.6, 0.6), listed)
         far = score(np.clip(self._past(t, LONG, FAR, age), -0.4, 0.4), listed)
         cheap = -score(np.log(price), listed) if t < self.decoy_ends else np.zeros(len(price))
@@ -101,7 +105,7 @@ class Forecaster:
                 PREMIA["size"] * size,
                 PREMIA["reversal"] * month,
                 PREMIA["volatility"] * score(np.log(self.square), listed),
-                PREMIA["value"] * score(np.log(self.prices[(t - 1) % (FAR + 1)] / self.first), listed),
+                PREMIA["value"] * score(self.dearness(t), listed),
                 PLANTED["linear"] * -score(turnover, listed),
                 PLANTED["interaction"] * score(size * quarter, listed),
                 PLANTED["memory"] * far,
@@ -112,8 +116,13 @@ class Forecaster:
     def learn(self, t: int, price: np.ndarray, returns: np.ndarray, turnover: np.ndarray, on: np.ndarray) -> None:
         """Take in the close of session ``t``: adjusted prices, returns and turnover where a stock traded (``on``)."""
         self.prices[t % (FAR + 1)] = price
+        self.anchor += (np.log(price) - self.anchor) / ANCHORED
         self.turnover += np.where(on, (turnover - self.turnover) / LOOKBACK, 0.0)
         self.square += np.where(on, (returns**2 - self.square) / LOOKBACK, 0.0)
+
+    def dearness(self, t: int) -> np.ndarray:
+        """Log of the adjusted price over its own slow mean, at the close before session ``t``, (N,)."""
+        return np.asarray(np.log(self.prices[(t - 1) % (FAR + 1)]) - self.anchor)
 
     def _past(self, t: int, near: int, far: int, age: np.ndarray) -> np.ndarray:
         """Return between ``far`` and ``near`` sessions before the last close."""

@@ -20,8 +20,9 @@ MAIN_SH, MAIN_SZ, SME, CHINEXT, STAR = range(5)
 BOARD_NAMES = ("Main", "Main", "SME", "ChiNext", "STAR")
 BOARD_SHARE = (0.38, 0.12, 0.22, 0.21, 0.07)
 """Share of all stocks ever listed in 2010-2020, rounded."""
-LISTED_AT_START = (0.50, 0.97, 0.36, 0.10, 0.0)
-"""Share that is already listed when a span of ten years begins in 2010."""
+LISTED_AT_START = (0.56, 0.97, 0.46, 0.20, 0.0)
+"""Share that is already listed when a span of ten and a half years begins in 2010. The number of stocks grows at one
+rate, so of another span it is the power of the length."""
 BOARD_OPENS = np.array(["1991-01-02", "1991-07-03", "2004-06-25", "2009-10-30", "2019-07-22"], "datetime64[D]")
 CODES = (
     np.r_[600000:601000, 601000:602000, 603000:604000, 605000:606000],
@@ -170,7 +171,7 @@ def _boards_and_listings(count: int, sessions: np.ndarray, rng: np.random.Genera
     draw, where = rng.random(count), rng.random(count)
     for b in range(5):
         mine = board == b
-        share_new = (1.0 - LISTED_AT_START[b]) * min(1.0, years / 10.5)
+        share_new = 1.0 - LISTED_AT_START[b] ** (years / 10.5)
         days = np.flatnonzero(allowed & (sessions >= BOARD_OPENS[b]))
         opened = sessions[0] > BOARD_OPENS[b] + np.timedelta64(30, "D")
         if b == STAR and opened:
@@ -248,9 +249,9 @@ def _money(
     )
     price = np.round(np.clip(np.exp(np.log(np.where(new, 16.0, 10.0)) + 0.55 * normal[1]), 3.0, 120.0), 2)
     tilt = np.array([row[3] for row in INDUSTRIES])[industry]
-    main = np.where(board <= MAIN_SZ, 6.4e9, 4.8e9)
-    skewed = normal[2] + 0.15 * (normal[2] ** 2 - 1.0)  # many of a common size, few giants
-    cap = np.clip(np.where(new, 4.8e9, main) * tilt * np.exp(np.where(new, 0.7, 1.0) * skewed), 1.2e9, 1.5e12)
+    main = np.where(board <= MAIN_SZ, 5.45e9, 4.1e9)
+    skewed = normal[2] + 0.20 * (normal[2] ** 2 - 1.0)  # many of a common size, few giants
+    cap = np.clip(np.where(new, 4.0e9, main) * tilt * np.exp(np.where(new, 0.7, 0.97) * skewed), 1.2e9, 1.5e12)
     total = np.rint(cap / (price * (1.0 + premium)) / 1e4).astype(np.int64) * 10_000
     part = np.where(rng.random(count) < 0.4, 1.0, rng.uniform(0.25, 0.95, count))
     part = np.where(new, 0.25, part)
@@ -261,8 +262,8 @@ def _money(
         "total": total,
         "float": np.where(part >= 1.0, total, np.rint(total * part / 100).astype(np.int64) * 100),
         "beta": np.clip(1.05 + 0.2 * normal[3], 0.5, 1.6),
-        "volatility": 0.0155 * np.exp(0.21 * normal[4]) * (cap / 4e9) ** -0.03,
+        "volatility": 0.0086 * np.exp(0.21 * normal[4]) * (cap / 4e9) ** -0.03,
         "turnover": np.clip(
-            0.0150 * (cap / 4e9) ** -0.15 * np.exp(0.50 * normal[4] + 0.45 * normal[5]) / part**0.25, 0.0008, 0.09
+            0.0128 * (cap / 4e9) ** -0.15 * np.exp(0.50 * normal[4] + 0.34 * normal[5]) / part**0.25, 0.0008, 0.09
         ),
     }

@@ -5,9 +5,9 @@ Each stock has a fair value V (yuan) that follows
     V_t = V_{t-1} (1 + (1 - d) x_t + d x_{t-1} + alpha_t),   x_t = beta m_t + f_{industry,t} + b' s_t + e_t
 
 with the market m, industries f and styles s of :mod:`feeds.synthetic_market`, exposures b, and idiosyncratic
-returns e whose volatility follows the market's and a log AR(1) of the stock's own and whose shocks are Student t;
-a share d of every move sinks in a session later. The printed close is V cut to the session's price limits and
-rounded to the fen. What the limit cuts off stays in V, so that a large shock becomes a run of locked sessions, as
+returns e whose volatility follows a level of all stocks and a log AR(1) of the stock's own and whose shocks are
+Student t; a share d of every move sinks in a session later. The printed close is V cut to the session's price limits
+and rounded to the fen. What the limit cuts off stays in V, so that a large shock becomes a run of locked sessions, as
 on the real exchange; V also moves while a stock is suspended.
 
 alpha_t is what a strategy can find (:mod:`feeds.synthetic_alphas`).
@@ -25,20 +25,20 @@ from feeds.synthetic_market import common_paths
 from feeds.synthetic_population import CHINEXT, CHINEXT_REFORM, STAR, Population, Stream
 from feeds.synthetic_schedules import LEAVING, PLAIN
 
-LATE = 0.05
+LATE = 0.02
 """Share of a move that sinks in a session later."""
-OWN_MEMORY, OWN_SHOCK, OWN_NOISE = 0.990, 0.050, 0.064
+OWN_MEMORY, OWN_SHOCK, OWN_NOISE = 0.992, 0.050, 0.091
 """AR(1) of the log of a stock's own volatility: memory, answer to the size of the last shock, noise."""
-NEWS = 0.012  # share of stock-sessions with news
+NEWS = 0.0106  # share of stock-sessions with news
 NEWS_UP, NEWS_DOWN = 0.060, 0.045  # mean size of good news (three in five) and of bad
 NEWS_MEAN = NEWS * (0.6 * NEWS_UP - 0.4 * NEWS_DOWN)
-SMALL_BETA = 0.13
+SMALL_BETA = 0.15
 """Small stocks answer more to the market: beta falls by this per standard deviation of log market value."""
-NIGHT, NIGHT_NOISE = 0.27, 0.26
+NIGHT, NIGHT_NOISE = 0.26, 0.23
 """Part of a session's move that the opening auction has, and its error relative to the session's volatility."""
-REACH = 0.46
+REACH = 0.54
 """Reach of highs and lows beyond open and close, relative to the session's volatility."""
-OWN_TURNOVER = 1.15
+OWN_TURNOVER = 0.86
 """Elasticity of turnover to the stock's own volatility."""
 FLOOR_YUAN = 1.2  # fair value never falls below
 NO_LIMIT = 1 << 30  # fen
@@ -97,7 +97,7 @@ def simulate(
     factor, own, late = np.ones(count), np.zeros(count), np.zeros(count)
     appetite = np.zeros(count)
     known = Forecaster(prev, people.turnover, 1.3 * people.volatility, length)
-    exposure, first_price = np.zeros((3, count)), prev.astype(float)
+    exposure = np.zeros((3, count))
     owed_cash, owed_bonus = np.zeros(count), np.zeros(count, np.int64)
     jump, payout = _by_session(people.jumps, length), _by_session(people.payouts, length)
 
@@ -111,12 +111,12 @@ def simulate(
         if record is not None:
             record(expected)
         if t % 5 == 0:
-            worth, grown = np.log(total * prev), np.log(prev * factor / first_price)
+            worth, grown = np.log(total * prev), known.dearness(t)
             exposure = np.stack([score(worth, listed), score(np.log(known.turnover), listed), -score(grown, listed)])
 
         # -- fair value
-        spread = people.volatility * level[t] ** 0.75 * np.exp(own)
-        shock = np.clip(shocks.standard_t(5, count) * np.sqrt(0.6), -6.0, 6.0)
+        spread = people.volatility * common.dispersion[t] * np.exp(own)
+        shock = np.clip(shocks.standard_t(8, count) * np.sqrt(0.75), -6.0, 6.0)
         moved = np.where(t >= people.industry_pos, people.industry[1], people.industry[0])
         beta = people.beta - SMALL_BETA * exposure[0]
         style = (common.styles[t][:, None] * exposure).sum(axis=0)  # no matrix product: its last bit is the library's
@@ -124,7 +124,7 @@ def simulate(
         move = (1.0 - LATE) * fresh + LATE * late + expected.sum(axis=0)
         late = fresh
         own = OWN_MEMORY * own + OWN_SHOCK * (np.abs(shock) - 0.73) + OWN_NOISE * moods.standard_normal(count)
-        move += _news(news.random((3, count))) - NEWS_MEAN
+        move += (_news(news.random((3, count))) - NEWS_MEAN) * level[t] ** 0.75
         move -= 0.0012 * (people.delisted & (state != PLAIN))
         rows = slice(*jump[t : t + 2])
         np.add.at(move, people.jumps["i"][rows], people.jumps["size"][rows])
@@ -173,9 +173,9 @@ def simulate(
         high = np.where(locked_down, down, high)
 
         # -- volume
-        appetite = 0.94 * appetite + 0.16 * trade.standard_normal(count)
+        appetite = 0.94 * appetite + 0.14 * trade.standard_normal(count)
         share = people.turnover * common.activity[t] * np.exp(appetite + OWN_TURNOVER * own)
-        share *= 0.7 + 9.0 * np.abs(last / reference - 1.0)
+        share *= 0.76 + 6.6 * np.abs(last / reference - 1.0)
         share *= np.where(locked_up | locked_down, 0.12, 1.0 + 9.0 * np.exp(-np.maximum(age, 0) / 12.0))
         share = np.clip(share, 1e-4, 0.6)
         lots = np.maximum(np.rint(share * floating / 100).astype(np.int64), 1)
@@ -216,8 +216,8 @@ def _news(draw: np.ndarray) -> np.ndarray:
 def _drawn(move: np.ndarray, rate: np.ndarray, draw: np.ndarray) -> np.ndarray:
     """Moves that come near a limit are often drawn to it (the magnet effect), up more than down."""
     limit: np.ndarray = rate / 100.0
-    risen = (move > 0.65 * limit) & (move < limit) & (draw < 0.6)
-    fallen = (move < -0.75 * limit) & (move > -limit) & (draw < 0.45)
+    risen = (move > 0.65 * limit) & (move < limit) & (draw < 0.5)
+    fallen = (move < -0.75 * limit) & (move > -limit) & (draw < 0.35)
     return np.where(risen, 1.02 * limit, np.where(fallen, -1.02 * limit, move))
 
 

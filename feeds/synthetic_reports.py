@@ -24,8 +24,8 @@ IN_FORCE = np.timedelta64(400, "D")
 """Reports told earlier than this before the first session are left out."""
 LOSS = 0.075
 """Chance of a yearly loss without a reason of its own."""
-EARNINGS_MULTIPLE, MULTIPLE_BY_SIZE, MULTIPLE_SPREAD = 40.0, -0.30, 0.40
-RETURN_ON_EQUITY, RETURN_BY_SIZE, RETURN_SPREAD = 0.150, 0.10, 0.35
+EARNINGS_MULTIPLE, MULTIPLE_BY_SIZE, MULTIPLE_SPREAD = 32.5, -0.30, 0.40
+RETURN_ON_EQUITY, RETURN_BY_SIZE, RETURN_SPREAD = 0.162, 0.10, 0.35
 BANK = {"480000"}
 PROSPECTUS = np.timedelta64(10, "D")
 """A new stock's last report before its listing is told so long before it."""
@@ -84,13 +84,13 @@ def draw_reports(people: Population, paths: Paths, sessions: np.ndarray, stream:
     rng, count = stream("reports"), len(people.symbols)
     years = np.arange(_year(sessions[0]) - YEARS_BEFORE, _year(sessions[-1]) + 1)
     worth = _worth_before(people, paths, sessions, years)
-    size = (worth[0] - worth[0].mean()) / max(worth[0].std(), 1e-9)
+    size = _size(people, sessions, worth, years)
     bank = np.isin([str(row[0]) for row in INDUSTRIES], list(BANK))[people.industry[0]]
     normal = rng.standard_normal((6, count))
     multiple = EARNINGS_MULTIPLE * np.exp(MULTIPLE_BY_SIZE * size + MULTIPLE_SPREAD * normal[0])
     multiple = np.where(bank, 7.0 * np.exp(0.15 * normal[0]), multiple)
     usual = np.exp(worth + 0.25 * rng.standard_normal(worth.shape)) / multiple
-    quality = RETURN_ON_EQUITY * np.exp(RETURN_BY_SIZE * size + RETURN_SPREAD * normal[1])
+    quality = RETURN_ON_EQUITY * np.exp(RETURN_BY_SIZE * size[0] + RETURN_SPREAD * normal[1])
     quality = np.where(bank, 0.14, quality)
     margin = np.where(bank, 0.35, np.clip(0.08 * np.exp(0.7 * normal[2]), 0.01, 0.55))
     dividends = _dividends(people, paths, sessions, years)
@@ -174,8 +174,17 @@ def _worth_before(people: Population, paths: Paths, sessions: np.ndarray, years:
         value = np.log(paths.mark[rows] / 100.0 * paths.total_shares[rows])
         number = here.sum(axis=0)
         mean = np.where(here, value, 0.0).sum(axis=0) / np.maximum(number, 1)
-        now = np.where(number > 0, 0.5 * now + 0.5 * mean, now)
+        now = np.where(number > 0, 0.3 * now + 0.7 * mean, now)
     return out
+
+
+def _size(people: Population, sessions: np.ndarray, worth: np.ndarray, years: np.ndarray) -> np.ndarray:
+    """Score of the worth among those listed by the end of the year, (years, N)."""
+    end = np.searchsorted(sessions, [np.datetime64(f"{year}-12-31") for year in years], side="right")
+    listed = people.list_pos < np.maximum(end, 1)[:, None]
+    mean = np.mean(worth, axis=1, where=listed, keepdims=True)
+    spread = np.std(worth, axis=1, where=listed, keepdims=True)
+    return np.asarray((worth - mean) / np.maximum(spread, 1e-9))
 
 
 def _dividends(people: Population, paths: Paths, sessions: np.ndarray, years: np.ndarray) -> np.ndarray:

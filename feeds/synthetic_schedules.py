@@ -68,13 +68,13 @@ def special_treatment(can: np.ndarray, cap: np.ndarray, sessions: np.ndarray, rn
     halt = leaving - rng.integers(20, 60, wanted)
     marked = np.maximum(leaving - rng.integers(300, 520, wanted), 0)
     # Ordinary spells: some at the start, new ones around the deadline of the annual reports.
-    opening = rest[: max(int(round(0.045 * can.sum())), int(count >= 10))]
+    opening = rest[: max(int(round(0.035 * can.sum())), int(count >= 10))]
     spells = [(opening, np.zeros(len(opening), int), rng.integers(60, 480, len(opening)))]
     month_day = sessions.astype("datetime64[D]") - sessions.astype("datetime64[Y]").astype("datetime64[D]")
     april = np.flatnonzero((month_day >= np.timedelta64(108, "D")) & (month_day <= np.timedelta64(122, "D")))
     for year in np.unique(sessions[april].astype("datetime64[Y]")):
         days = april[sessions[april].astype("datetime64[Y]") == year]
-        picked = rest[rng.random(len(rest)) < 0.05]
+        picked = rest[rng.random(len(rest)) < 0.038]
         begin = days[rng.integers(0, len(days), len(picked))]
         spells.append((picked, begin, begin + rng.integers(230, 480, len(picked))))
     who = np.concatenate([s[0] for s in spells])

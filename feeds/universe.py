@@ -145,6 +145,11 @@ def memberships(feed: FileFeed, code: str, option: str) -> Memberships:
     DataError
         If the table is missing or has an empty date.
     """
+    if not feed.exists("constituents"):
+        raise ConfigError(
+            f"these data have no index members, so {code} cannot be the {option}; use all or symbols, or bring dated "
+            "lists in with scripts/data.py import constituents"
+        )
     table = feed.read("constituents")
     codes = table["index_code"]
     if "as_of" in table:  # a list of today looks ahead and goes by a name of its own
@@ -162,9 +167,10 @@ def memberships(feed: FileFeed, code: str, option: str) -> Memberships:
             )
         if option == "universe":
             words.add("all")
+            hint = nearest(code, words)
+            hint = f"{hint} There are" if hint.startswith("did") else "there are"
             raise ConfigError(
-                f"unknown universe '{code}'; {nearest(code, words)} (available: {', '.join(sorted(words))}, "
-                "or symbols such as 600519.SH)"
+                f"unknown universe '{code}'; {hint} {', '.join(sorted(words))}, and symbols such as 600519.SH"
             )
         raise ConfigError(f"unknown {option} '{code}'; {nearest(code, words)}")
     symbols, first, end = table["symbol"][rows], table["in_date"][rows], table["out_date"][rows].copy()

@@ -17,7 +17,7 @@ PARTS = {
     "account": "account trades",
     "ledger": "ledger",
     "strategy": "view",
-    "set-up": "simulation market errors",
+    "set-up": "simulation market market_fields errors",
     "outside the loop": (
         "analyzers attribution backtest config config_values corporate_proof fee_options fee_usage measures "
         "plugin_files plugins presentation pyfolio_sheets round_trips run_folder tearsheet tearsheet_charts "

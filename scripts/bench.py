@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import _bench_data
 import _bench_jobs
 import _bench_profile
 import _bench_targets
@@ -269,6 +270,31 @@ def print_rules(stocks: int, sessions: int, repeat: int, as_json: bool) -> None:
     print_table(targets)
 
 
+def print_data_open(given: str, repeat: int, as_json: bool) -> None:
+    """Opening a whole data folder, first and from its cache, the as-of join and CSV files, beside pandas.
+
+    Raises
+    ------
+    ConfigError
+        If there are no real data.
+    """
+    folder = _bench_targets.real_data(given, searched=True)
+    if folder is None:
+        raise ConfigError("--data-open needs real data; give their folder with --data or in HUICE_DATA")
+    rows = _bench_data.measure(folder, repeat)
+    targets = _bench_data.targets(rows)
+    if as_json:
+        print(json.dumps({"rows": rows, "targets": targets}))
+        return
+    print_table(rows)
+    print(
+        "CPU seconds of fresh processes, system and threads included, beyond the imports of NumPy and pandas; "
+        "caches begin empty; the pivot runs once"
+    )
+    print()
+    print_table(targets)
+
+
 def sizes_of(text: str) -> list[int]:
     """Sorted sizes from ``--stocks``.
 
@@ -309,6 +335,9 @@ def main(
     rules: bool = typer.Option(
         False, help="Measure what the rules cost, on 500 stocks or the largest of --stocks: every rule on over off."
     ),
+    data_open: bool = typer.Option(
+        False, help="Measure opening the whole of the real data, first and from its cache, and pandas beside it."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object instead of the tables."),
 ) -> None:
     """Measure ours against plain Backtrader on the same job."""
@@ -318,6 +347,9 @@ def main(
         return
     if rules:
         print_rules(sizes[-1] if stocks else 500, sessions, repeat, as_json)
+        return
+    if data_open:
+        print_data_open(data, repeat, as_json)
         return
     if check or write:
         hold_baseline(part, sizes, sessions, repeat, anew=write, as_json=as_json)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import _cli  # first of ours and theirs: it puts the project's packages at the head of the path
 import _data_calibrate
+import _data_describe
 import _data_fetch
+import _data_sql
 import _data_tables
 import typer
 
@@ -35,11 +37,10 @@ def main(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         from engine.errors import ConfigError
 
-        names = sorted(str(command.name) for command in app.registered_commands)
+        names = [str(command.name) for command in app.registered_commands]
         raise ConfigError(f"name a command: {', '.join(names)}")
 
 
-@app.command(name="check-limits", epilog=EXAMPLES)
 def check_limits(
     data: Annotated[
         str | None,
@@ -74,13 +75,17 @@ def check_limits(
         raise typer.Exit(1)
 
 
-app.command(name="sql", epilog=_data_tables.SQL_EXAMPLES)(_data_tables.sql)
-app.command(name="describe", epilog=_data_tables.DESCRIBE_EXAMPLES)(_data_tables.describe)
-app.command(name="info", epilog=_data_tables.INFO_EXAMPLES)(_data_tables.info)
-app.command(name="check", epilog=_data_tables.CHECK_EXAMPLES)(_data_tables.check)
-app.command(name="import", epilog=_data_tables.IMPORT_EXAMPLES)(_data_tables.import_)
-app.command(name="calibrate", epilog=_data_calibrate.EXAMPLES)(_data_calibrate.calibrate)
-app.command(name="fetch", epilog=_data_fetch.EXAMPLES)(_data_fetch.fetch)
+for name, call, examples, short in (
+    ("describe", _data_describe.describe, _data_describe.EXAMPLES, "Say what a folder holds."),
+    ("fetch", _data_fetch.fetch, _data_fetch.EXAMPLES, "Fetch free data from the net, for good."),
+    ("import", _data_tables.import_, _data_tables.IMPORT_EXAMPLES, "Bring in dated members, or bars in any layout."),
+    ("info", _data_tables.info, _data_tables.INFO_EXAMPLES, "List fields, bytes, and how much is there."),
+    ("check", _data_tables.check, _data_tables.CHECK_EXAMPLES, "Check the tables and what they say together."),
+    ("check-limits", check_limits, EXAMPLES, "Compare highs and lows with the price limits."),
+    ("sql", _data_sql.sql, _data_sql.EXAMPLES, "Ask the tables in SQL, read-only."),
+    ("calibrate", _data_calibrate.calibrate, _data_calibrate.EXAMPLES, "Compare the synthetic market with a real one."),
+):
+    app.command(name=name, epilog=examples, short_help=short)(call)
 
 
 def _periods(check: LimitCheck, split: str) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import time
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,10 +14,17 @@ import pandas as pd
 import pytest
 from akshare_fakes import Fakes, client
 
-from engine.errors import DataError
-from feeds.akshare_cache import RawCache, key_of
 from feeds.akshare_client import Client, quiet
-from feeds.akshare_http import GIVE_UP_AFTER, INTERVALS, QUOTES, TIMEOUT, Polite, SourceError, site_of
+from feeds.akshare_http import (
+    GIVE_UP_AFTER,
+    INTERVALS,
+    QUOTES,
+    TIMEOUT,
+    Polite,
+    SourceError,
+    deadline,
+    site_of,
+)
 from feeds.akshare_plan import Job, Remaining
 
 HIST = {"symbol": "600000", "period": "daily", "start_date": "20240601", "end_date": "20240630", "adjust": ""}
@@ -192,34 +200,6 @@ def test_a_frame_is_asked_for_again_when_it_is_too_old(tmp_path: Path) -> None:
         assert len(fakes.calls) == asked
 
 
-def test_nothing_from_outside_becomes_a_path(tmp_path: Path) -> None:
-    for symbol in ("../../x", "a/b", "x\x00y", "6" * 99, "600000&reportName=X", "a'b"):
-        with pytest.raises(DataError, match="no code, date or plain word"):
-            client(tmp_path, Fakes()).frame("stock_value_em", {"symbol": symbol})
-    cache = RawCache(tmp_path / "raw")
-    with pytest.raises(DataError, match="no name of a function"):
-        cache.put("../evil", {}, dt.date(2024, 6, 22), pd.DataFrame({"a": [1]}))
-    cache.put("stock_value_em", {"symbol": "../../x"}, dt.date(2024, 6, 22), pd.DataFrame({"a": [1]}))
-    assert {p.parent for p in tmp_path.rglob("*.parquet")} == {tmp_path / "raw" / "stock_value_em"}
-
-
-def test_a_record_that_names_other_arguments_than_its_file_does_not_count(tmp_path: Path) -> None:
-    cache = RawCache(tmp_path)
-    cache.put("stock_value_em", {"symbol": "600000"}, dt.date(2024, 6, 22), pd.DataFrame({"a": [1]}))
-    record = next(tmp_path.rglob("*.json"))
-    record.write_text(record.read_text().replace("600000", "600001"))
-    assert RawCache(tmp_path).all_records("stock_value_em") == []
-    assert key_of({"symbol": "600000"}) in record.name
-
-
-def test_mixed_columns_and_empty_frames_can_be_kept(tmp_path: Path) -> None:
-    cache = RawCache(tmp_path)
-    mixed = pd.DataFrame({"a": [1, "x", None], "日期": [dt.date(2024, 6, 3)] * 3})
-    back = cache.read(cache.put("stock_value_em", {"symbol": "1"}, dt.date(2024, 6, 22), mixed))
-    assert back["a"].tolist()[:2] == ["1", "x"] and back["日期"][0] == dt.date(2024, 6, 3)
-    assert len(cache.read(cache.put("stock_value_em", {"symbol": "2"}, dt.date(2024, 6, 22), pd.DataFrame()))) == 0
-
-
 def test_what_akshare_does_to_filters_options_and_the_terminal_is_undone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -289,3 +269,27 @@ def test_every_request_has_a_time_out_and_goes_through_the_pace(tmp_path: Path) 
         session.get("https://push2.eastmoney.com/b", timeout=3)
     assert seen == [TIMEOUT, 3] and polite.sent == 2 and len(clock.slept) == 1
     assert requests.sessions.Session.send is original
+
+
+def test_a_request_whose_bytes_trickle_in_for_ever_ends_at_the_deadline_and_is_asked_again() -> None:
+    def trickle() -> Any:
+        with deadline(0.05):
+            for _ in range(200):
+                time.sleep(0.01)  # each byte in time, all of them never
+        return response()
+
+    answers = [trickle, lambda: response(body="ok")]
+    request = SimpleNamespace(url="https://push2.eastmoney.com/a")
+    clock = Clock()
+    assert clock.polite().send(request, lambda: answers.pop(0)()).text == "ok"
+    assert max(clock.slept) >= 2.0
+    time.sleep(0.06)  # the alarm is off
+
+
+def test_a_block_of_statements_without_data_is_an_error_and_not_the_end() -> None:
+    url = "https://emweb.securities.eastmoney.com/PC_HSF10/NewFinanceAnalysis/lrbAjaxNew?code=SZ000001"
+    good = '{"data":[{"REPORT_DATE":"2024-03-31"}]}'
+    assert ask(Clock().polite(), [response(body=good)], url).text == good
+    for bad in ('{"status":-1}', '{"data":null}', '{"data":[]}', "[]"):
+        with pytest.raises(SourceError, match="left out a block of statements"):
+            ask(Clock().polite(), [response(body=bad)], url)

@@ -7,6 +7,7 @@ come through a stand-in for its JavaScript decoder; everything else runs as inst
 from __future__ import annotations
 
 import datetime as dt
+import re
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ pytest.importorskip("responses", reason="responses is not installed: pip install
 import py_mini_racer  # noqa: E402
 from akshare_replay import SESSIONS, Decoder, Replay  # noqa: E402
 
-from feeds.akshare_client import Client  # noqa: E402
+from feeds.akshare_client import _OPTIONS, Client  # noqa: E402
 from feeds.akshare_feed import Summary, fetch  # noqa: E402
 from feeds.akshare_http import Polite, SourceError  # noqa: E402
 from feeds.akshare_routes import ROUTES  # noqa: E402
@@ -53,6 +54,12 @@ CALLS: dict[str, tuple[dict[str, str], int, dict[str, Any]]] = {
     "stock_info_sz_delist": ({"symbol": "终止上市公司"}, 1, {"delist_date": pd.Timestamp("2002-06-14")}),
     "stock_info_sz_change_name": ({"symbol": "简称变更"}, 1, {"before": "深发展A", "name": "平安银行"}),
     "stock_info_change_name": ({"symbol": "600000"}, 2, {"name": "G浦发"}),
+    "stock_info_bj_name_code": ({}, 1, {"symbol": "920001.BJ", "name": "北证一号"}),
+    "stock_tfp_em": ({"date": "20240607"}, 1, {"symbol": "000001.SZ", "reason": "重大事项"}),
+    "stock_profit_sheet_by_report_em": ({"symbol": "SZ000001"}, 2, {"rd_expense": 5e7 + 1, "net_profit": 2.5e8}),
+    "stock_profit_sheet_by_report_delisted_em": ({"symbol": "SZ000001"}, 2, {"rd_expense": 5e7 + 1}),
+    "stock_cash_flow_sheet_by_report_em": ({"symbol": "BJ920001"}, 1, {"net_cash_flow": 2e8}),
+    "stock_zcfz_bj_em": (QUARTER, 1, {"symbol": "920001.BJ", "leverage": 0.6}),
     "stock_zh_a_st_em": ({}, 1, {"symbol": "600002.SH", "name": "ST齐鲁"}),
     "stock_lrb_em": (QUARTER, 2,
                      {"parent_net_profit": 4e8, "total_revenue": 2e9, "revenue_yoy": 0.05, "operating_profit": 6e8}),
@@ -181,6 +188,21 @@ def test_importing_and_calling_akshare_leaves_filters_and_options_as_they_were(t
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert pd.get_option("future.no_silent_downcasting") == before
+
+
+def test_every_option_of_pandas_that_akshare_sets_is_among_those_put_back() -> None:
+    sources = "\n".join(p.read_text(encoding="utf-8") for p in Path(akshare.__file__).parent.rglob("*.py"))
+    found = set(re.findall(r"""\bset_option\(\s*["']([a-z_.]+)""", sources))
+    found |= set(re.findall(r"\bpd\.options\.([a-z_.]+?)\s*=", sources))
+    assert found and found <= set(_OPTIONS)
+
+
+def test_a_block_of_statements_that_is_left_out_is_an_error_and_nothing_is_kept(tmp_path: Path) -> None:
+    with Replay() as replay:
+        replay.broken["/lrbAjaxNew"] = (200, '{"status":-1,"message":"busy"}')
+        with pytest.raises(SourceError, match="left out a block of statements"):
+            new_client(tmp_path).frame("stock_profit_sheet_by_report_em", {"symbol": "SZ000001"})
+    assert not list(tmp_path.rglob("*.parquet"))
 
 
 def run(folder: Path, today: dt.date = dt.date(2024, 6, 22)) -> Summary:

@@ -15,9 +15,7 @@ from akshare_fakes import Fakes, client
 from akshare_replay import SESSIONS
 
 from engine.errors import ConfigError, DataError
-from feeds import akshare_client
-from feeds.akshare_cache import RawCache
-from feeds.akshare_feed import Summary, fetch
+from feeds.akshare_feed import Summary, fetch, only_one
 from feeds.akshare_http import SourceError
 from feeds.akshare_plan import market_jobs, run_jobs
 from feeds.store import open_market
@@ -104,10 +102,10 @@ def test_names_and_st_are_dated_where_the_source_dates_them(store: Path) -> None
     assert bars.set_index("date")["is_st"].loc["2024-06-17":"2024-06-18"].tolist() == [False, True]
 
 
-def test_a_day_without_a_bar_is_a_suspension(store: Path) -> None:
+def test_a_day_without_a_bar_is_a_suspension_and_the_list_of_a_day_in_it_tells_why(store: Path) -> None:
     halts = table(store, "suspensions")
-    assert halts[["symbol", "start", "end"]].astype(str).to_numpy().tolist() == [
-        ["000001.SZ", "2024-06-07", "2024-06-07"]
+    assert halts[["symbol", "start", "end", "reason"]].astype(str).to_numpy().tolist() == [
+        ["000001.SZ", "2024-06-07", "2024-06-07", "重大事项"]
     ]
 
 
@@ -119,7 +117,7 @@ def test_a_report_counts_from_its_real_disclosure_else_from_its_notice(store: Pa
 
 def test_members_of_today_are_stored_as_such_and_said_to_look_ahead(tmp_path: Path) -> None:
     summary = run(tmp_path, Fakes())
-    assert summary.today_only and summary.universe == "000300-today"
+    assert summary.today_only and summary.universe == "csi300-today"
     assert "survivorship" in summary.notes[0]
     members = table(tmp_path, "constituents")
     assert (members["as_of"] == pd.Timestamp("2024-06-22")).all()
@@ -155,9 +153,86 @@ def test_all_takes_the_living_and_those_delisted_inside_the_span(tmp_path: Path)
     fakes.broken["stock_info_sh_name_code"] = lambda frame: frame[frame["证券代码"] == "600000"]
     fakes.broken["stock_info_sz_delist"] = lambda f: f.assign(终止上市日期=dt.date(2024, 6, 5))
     summary = run(tmp_path, fakes, "all")
-    assert summary.symbols == ["000001.SZ", "000003.SZ", "600000.SH"]
+    assert summary.symbols == ["000001.SZ", "000003.SZ", "600000.SH", "920001.BJ"]
     assert [f.about for f in summary.failures if f.table == "daily_bars"] == ["000003.SZ"]
-    assert summary.figures["share_with"]["daily_bars"] == pytest.approx(2 / 3, abs=1e-4)
+    assert summary.figures["share_with"]["daily_bars"] == pytest.approx(3 / 4)
+
+
+def test_beijings_stocks_come_with_all_and_with_their_own_tables(tmp_path: Path) -> None:
+    fakes = Fakes()
+    fakes.broken["stock_info_sh_name_code"] = lambda frame: frame[frame["证券代码"] == "600000"]
+    summary = run(tmp_path, fakes, "all")
+    assert [failure.table for failure in summary.failures] == ["securities"]  # the list of 科创板, emptied above
+    assert "920001.BJ" in summary.symbols
+    assert any("Beijing" in note for note in summary.notes)
+    row = table(tmp_path, "fundamentals_quarterly").set_index("symbol").loc["920001.BJ"]
+    # Income and cash flows from its own statements, the balance from Beijing's table, eps from nowhere here.
+    assert (row["total_revenue"], row["parent_net_profit"], row["rd_expense"]) == (1e9, 2e8, 5e7)
+    assert (row["operating_cash_flow"], row["net_cash_flow"], row["total_assets"]) == (5e8, 2e8, 1e9)
+    assert str(row["announce_date"].date()) == "2024-04-25"
+    assert table(tmp_path, "name_history").set_index("symbol").loc["920001.BJ", "name"] == "北证一号"
+    assert "stock_info_bj_name_code" in {name for name, _ in fakes.calls}
+
+
+def test_nothing_of_beijing_is_asked_for_an_index_without_its_stocks(tmp_path: Path) -> None:
+    fakes = Fakes()
+    run(tmp_path, fakes)
+    asked = {name for name, _ in fakes.calls}
+    assert not asked & {"stock_info_bj_name_code", "stock_zcfz_bj_em", "stock_cash_flow_sheet_by_report_em"}
+    assert ("date", "20240331") in {pair for name, given in fakes.calls if name == "stock_yysj_em" for pair in given}
+
+
+def test_research_expense_comes_from_the_companys_own_statement_and_a_bank_has_none(store: Path) -> None:
+    reports = table(store, "fundamentals_quarterly").set_index("symbol")
+    assert reports.loc["000001.SZ", "rd_expense"] == 5e7 and np.isnan(reports.loc["600000.SH", "rd_expense"])
+    assert (reports["net_profit"] == 2.5e8).all() and (reports["revenue"] == 1e9).all()
+    assert reports.loc["000001.SZ", "total_revenue"] == 2e9  # the whole market's table, not the statement's 1e9
+
+
+def test_the_statement_of_a_company_that_left_comes_from_the_second_route(tmp_path: Path) -> None:
+    fakes = Fakes()
+    fakes.broken["stock_profit_sheet_by_report_em 000001"] = TypeError("'NoneType' object is not subscriptable")
+    assert run(tmp_path, fakes).failures == []
+    assert table(tmp_path, "fundamentals_quarterly").set_index("symbol").loc["000001.SZ", "rd_expense"] == 5e7
+    again = Fakes()
+    again.broken = fakes.broken
+    run(tmp_path, again)
+    assert again.calls == []
+
+
+def test_a_general_form_without_research_expense_is_a_changed_source(tmp_path: Path) -> None:
+    fakes = Fakes()
+    fakes.broken |= {
+        f"{name} 000001": lambda frame: frame.rename(columns={"RESEARCH_EXPENSE": "RD_EXPENSE"})
+        for name in ("stock_profit_sheet_by_report_em", "stock_profit_sheet_by_report_delisted_em")
+    }
+    failures = run(tmp_path, fakes).failures
+    assert [failure.about for failure in failures] == ["000001.SZ"]
+    assert "no column 'RESEARCH_EXPENSE'" in failures[0].sentence and "RD_EXPENSE" in failures[0].sentence
+
+
+def test_industries_have_the_names_of_their_edition(store: Path, real_data: Path) -> None:
+    from feeds.akshare_industries import NAMES_BEFORE
+
+    rows = table(store, "industry_sw_history")
+    assert rows["l1_name"].tolist() == ["银行", "银行"] and rows["l1_code"].tolist() == ["480000", "480000"]
+    true = pd.read_parquet(real_data / "industry_sw_history.parquet", columns=["l1_code", "l1_name", "scheme"])
+    true = true[true["scheme"].str.startswith("pre-2021")].drop_duplicates()
+    assert len(true) >= 30
+    assert {code: NAMES_BEFORE.get(code[:2]) for code in true["l1_code"]} == dict(
+        zip(true["l1_code"], true["l1_name"], strict=True)
+    )
+
+
+def test_a_code_keeps_the_name_of_the_edition_of_its_day(tmp_path: Path) -> None:
+    fakes = Fakes()
+    fakes.broken["stock_industry_clf_hist_sw"] = lambda frame: frame.assign(
+        industry_code=["350101", "999999"], start_date=[dt.date(2021, 7, 30), dt.date(2014, 2, 21)]
+    )
+    run(tmp_path, fakes)
+    rows = table(tmp_path, "industry_sw_history").set_index("symbol")
+    assert rows.loc["600000.SH", ["l1_name", "scheme"]].tolist() == ["纺织服饰", "SW2021"]
+    assert pd.isna(rows.loc["000001.SZ", "l1_name"])
 
 
 def test_a_fetch_killed_anywhere_goes_on_without_repeating_a_call_and_ends_the_same(tmp_path: Path) -> None:
@@ -196,116 +271,6 @@ def test_a_spoilt_raw_frame_is_fetched_again(tmp_path: Path) -> None:
     run(tmp_path, again)
     assert [name for name, _ in again.calls] == ["stock_info_sz_name_code"]
     assert digest(tmp_path) == before
-
-
-def test_the_same_day_asks_for_nothing_twice_and_writes_the_same_bytes(tmp_path: Path) -> None:
-    run(tmp_path, Fakes())
-    before = digest(tmp_path)
-    again = Fakes()
-    run(tmp_path, again)
-    assert again.calls == [] and digest(tmp_path) == before
-
-
-def test_a_later_fetch_asks_for_the_new_days_and_the_last_ones_again(tmp_path: Path) -> None:
-    run(tmp_path, Fakes("2024-06-19"))
-    later = Fakes("2024-06-22")
-    run(tmp_path, later)
-    asked = {dict(given)["symbol"]: dict(given) for name, given in later.calls if name == "stock_zh_a_hist"}
-    assert asked["600000"]["start_date"] == "20240603"  # the 18th less fifteen days
-    assert asked["600000"]["end_date"] == "20240621"
-    assert "stock_zcfz_em" not in {name for name, _ in later.calls}  # a week old at most is good
-    fresh = tmp_path / "fresh"
-    run(fresh, Fakes("2024-06-22"))
-    assert digest(tmp_path)["daily_bars/2024.parquet"] == digest(fresh)["daily_bars/2024.parquet"]
-
-
-def test_daily_updates_do_not_pile_up_and_change_nothing_in_the_tables(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    days = ["2024-06-12", "2024-06-14", "2024-06-18", "2024-06-19", "2024-06-22"]
-
-    def restate(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame.assign(成交量=frame["成交量"] + (frame["日期"] == dt.date(2024, 6, 11)))
-
-    for folder, limit in (("merged", 2), ("plain", 99)):
-        monkeypatch.setattr(akshare_client, "MERGE_AT", limit)
-        for day in days:
-            fakes = Fakes(day)
-            if day > "2024-06-14":
-                fakes.broken["stock_zh_a_hist 600000"] = restate
-            run(tmp_path / folder, fakes)
-    merged, plain = digest(tmp_path / "merged"), digest(tmp_path / "plain")
-    assert merged == plain and len(table(tmp_path / "merged", "restatements")) == 1
-    frames = {folder: len(list((tmp_path / folder).rglob("raw/stock_*/*.parquet"))) for folder in ("merged", "plain")}
-    for route in ("stock_zh_a_hist", "stock_value_em"):
-        assert len(list((tmp_path / "merged" / "raw" / route).glob("*.parquet"))) <= 2 * 2
-        assert len(list((tmp_path / "plain" / "raw" / route).glob("*.parquet"))) == 2 * len(days)
-    assert frames["merged"] < frames["plain"]
-    again = Fakes(days[-1])
-    run(tmp_path / "merged", again)
-    assert again.calls == []
-
-
-def test_a_fetch_killed_while_frames_are_merged_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(akshare_client, "MERGE_AT", 1)
-    run(tmp_path, Fakes("2024-06-19"))
-    with monkeypatch.context() as patch:
-
-        def killed(*_: object) -> None:
-            raise KeyboardInterrupt
-
-        patch.setattr(RawCache, "_forget", killed)  # the merged frame is there, the old ones too
-        with pytest.raises(KeyboardInterrupt):
-            run(tmp_path, Fakes("2024-06-22"))
-    run(tmp_path, Fakes("2024-06-22"))
-    run(tmp_path / "fresh", Fakes("2024-06-22"))
-    assert digest(tmp_path)["daily_bars/2024.parquet"] == digest(tmp_path / "fresh")["daily_bars/2024.parquet"]
-    assert len(table(tmp_path, "restatements")) == 0
-
-
-def test_a_restated_bar_replaces_the_old_one_and_leaves_a_trace(tmp_path: Path) -> None:
-    run(tmp_path, Fakes("2024-06-19"))
-    later = Fakes("2024-06-22")
-
-    def restate(frame: pd.DataFrame) -> pd.DataFrame:
-        on = frame["日期"] == dt.date(2024, 6, 17)
-        frame.loc[on, "成交量"] = 2000
-        frame.loc[on, "成交额"] = 2000 * 100 * frame.loc[on, "收盘"]
-        return frame
-
-    later.broken["stock_zh_a_hist 600000"] = restate
-    summary = run(tmp_path, later)
-    trace = table(tmp_path, "restatements")
-    row = trace[trace["column"] == "volume"].iloc[0]
-    assert (row["symbol"], row["before"], row["after"]) == ("600000.SH", 100_900.0, 200_000.0)
-    dates = [str(row[name].date()) for name in ("date", "first_seen", "restated")]
-    assert dates == ["2024-06-17", "2024-06-19", "2024-06-22"]
-    bars = pd.read_parquet(tmp_path / "daily_bars" / "2024.parquet")
-    assert bars[(bars["symbol"] == "600000.SH") & (bars["date"] == "2024-06-17")]["volume"].item() == 200_000.0
-    assert summary.figures["restatements"] == 2
-
-
-def test_a_restated_report_is_a_further_row_with_the_day_it_was_first_seen(tmp_path: Path) -> None:
-    run(tmp_path, Fakes("2024-06-12"))
-    later = Fakes("2024-06-22")
-    later.broken["stock_lrb_em"] = lambda frame: frame.assign(净利润=[1.5e8, 4e8]) if len(frame) == 2 else frame
-    run(tmp_path, later)
-    rows = table(tmp_path, "fundamentals_quarterly").query("symbol == '600000.SH'")
-    rows = rows.sort_values("first_seen", na_position="first")
-    assert rows["parent_net_profit"].tolist() == [2e8, 1.5e8]
-    assert rows["first_seen"].tolist() == [pd.NaT, pd.Timestamp("2024-06-22")]
-    assert (rows["announce_date"] == pd.Timestamp("2024-04-27")).all()
-    assert rows["total_assets"].tolist() == [1e10, 1e10]
-
-
-def test_a_stock_that_left_the_index_keeps_being_fetched(tmp_path: Path) -> None:
-    run(tmp_path, Fakes("2024-06-19"))
-    later = Fakes("2024-06-22")
-    later.broken["index_stock_cons_csindex"] = lambda frame: frame[frame["成分券代码"] == "600000"]
-    summary = run(tmp_path, later)
-    assert summary.symbols == ["000001.SZ", "600000.SH"]
-    assert table(tmp_path, "constituents")["symbol"].tolist() == ["600000.SH"]
-    assert table(tmp_path, "securities").set_index("symbol")["last_bar"].astype(str)["000001.SZ"] == "2024-06-21"
 
 
 def test_when_the_first_source_fails_the_second_serves_and_then_the_third(tmp_path: Path) -> None:
@@ -431,13 +396,6 @@ def test_a_company_that_never_paid_is_not_asked_about_every_day(tmp_path: Path) 
     assert again.calls == []
 
 
-def test_a_day_without_a_session_asks_for_no_bars_again(tmp_path: Path) -> None:
-    run(tmp_path, Fakes("2024-06-22"))  # a Saturday
-    monday = Fakes("2024-06-24")
-    run(tmp_path, monday)
-    assert not {name for name, _ in monday.calls} & {"stock_zh_a_hist", "stock_zh_a_daily", "index_zh_a_hist"}
-
-
 def test_the_calendar_inside_akshare_serves_when_sina_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from feeds import akshare_feed
 
@@ -454,8 +412,16 @@ def test_remaining_time_is_told_and_falls_to_zero(tmp_path: Path) -> None:
     told: list[tuple[int, int, str, float]] = []
     run(tmp_path, Fakes(), tell=lambda *words: told.append(words))
     left = [words[3] for words in told]
-    assert told[0][0] == 0 and told[-1][:2] == (told[0][1], told[0][1])
+    # One list of suspensions more than the first guess, which knows no bars.
+    assert told[0][0] == 0 and told[-1][0] == told[-1][1] == told[0][1] + 1
     assert left[0] > 60 and left[-1] == 0.0 and all(a >= b for a, b in zip(left, left[1:], strict=False))
+
+
+def test_two_fetches_at_once_into_one_folder_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl", reason="no file locks on this system")
+    with only_one(tmp_path), pytest.raises(DataError, match="another fetch is at work"):
+        run(tmp_path, Fakes())
+    assert run(tmp_path, Fakes()).failures == []
 
 
 def test_a_folder_of_another_source_is_not_overwritten(tmp_path: Path) -> None:

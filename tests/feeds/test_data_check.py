@@ -13,6 +13,7 @@ from small_data import Tables, write_tables
 from feeds.check_page import bars_svg, check_page
 from feeds.data_check import Finding, check_market, check_tables, worst
 from feeds.file_feed import FileFeed
+from feeds.manifest import contents
 from feeds.store import open_market
 
 Findings = dict[str, Finding]
@@ -117,7 +118,8 @@ def test_a_bar_outside_its_limits_and_a_jump_without_an_ex_date_are_found(
 def test_more_floating_than_total_shares_is_found(sound: Tables, check: Callable[[Tables], Findings]) -> None:
     bars, row = at(sound, "600000.SH", "2020-01-08")
     bars.loc[row, "float_shares"] = 1_000_002
-    assert check(sound)["share capital"].count == 1
+    found = check(sound)["share capital"]
+    assert found.count == 1 and set(found.examples[0]) == {"date", "symbol", "float_shares", "total_shares", "volume"}
 
 
 def test_a_flag_that_contradicts_the_name_of_the_day_is_found(
@@ -127,6 +129,7 @@ def test_a_flag_that_contradicts_the_name_of_the_day_is_found(
     bars.loc[row, "is_st"] = True  # the name of the day is XD平安银; the last session of the panel is a month's end
     found = check(sound)["names"]
     assert (found.count, found.examples[0]["symbol"]) == (1, "000001.SZ")
+    assert found.examples[0]["is_st"] == "true" and "平安银" in found.examples[0]["name"]
 
 
 def test_an_index_that_loses_members_for_some_days_is_found(
@@ -180,7 +183,9 @@ def test_the_page_holds_everything_itself_and_escapes_what_the_data_say(
     page = check_page("<folder>", [bad], market)
     assert page == check_page("<folder>", [bad], market)
     assert "<script" not in page and "&lt;script&gt;" in page and "&lt;folder&gt;" in page
-    assert page.count("<svg") == 6 and "http" not in page and "69 bars of 3 stocks on 23 sessions" in page
+    assert page.count("<svg") == 7 and "http" not in page and "69 bars of 3 stocks on 23 sessions" in page
+    assert "0 of 1 checks are right, 1 warning." in page and "<a href='#gaps'>" in page and "<h2 id='gaps'>" in page
+    assert "<td>calendar</td>" in check_page("x", [bad], None, contents(folder))
     assert "<svg" not in check_page("x", [Finding("market", "fatal", 1, 1, "cannot be opened")], None)
 
 

@@ -14,6 +14,7 @@ from engine.market import Market
 from feeds.foreign import features, known_layout, layout_of, read_parts
 from feeds.mappings import read_mapping, recognise, symbol_of
 from feeds.store import open_market
+from feeds.survivorship import data_warnings
 
 DAYS = pd.DatetimeIndex(["2020-01-02", "2020-01-03", "2020-01-06", "2020-01-07", "2020-01-08"])
 CLOSE = np.array([10.0, 10.5, 9.97, 10.2, 10.3])
@@ -184,6 +185,8 @@ def test_a_mapping_of_ten_lines_reads_any_other_file(tmp_path: Path) -> None:
         ('layout = "tushare"\nfiles = "../*.csv"', "files '../.*csv' leads out of the folder"),
         ('layout = "tushare"\nfiles = "/etc/*.csv"', "leads out of the folder"),
         ('layout = "tushare"\nskip_lines = -1', "skip_lines is -1"),
+        ('layout = "tushare"\n[columns]\nvolume = 100', "volume = 100 is no column; write its name in quotes"),
+        ('layout = "tushare"\nfiles = "a\\u0000"', "leads out of the folder"),
     ],
 )
 def test_a_mistake_in_a_mapping_is_one_sentence(tmp_path: Path, text: str, says: str) -> None:
@@ -223,8 +226,84 @@ def test_a_bar_that_is_there_twice_is_named(tmp_path: Path) -> None:
     eastmoney(tmp_path / "in")
     bars = pd.read_csv(tmp_path / "in" / "000001.csv.gz", dtype=str)
     bars.to_csv(tmp_path / "in" / "again.csv", index=False)
-    with pytest.raises(DataError, match="two rows for 000001.SZ on 2020-01-02"):
+    with pytest.raises(DataError, match="000001.csv.gz and again.csv: two rows for 000001.SZ on 2020-01-02"):
         opened(tmp_path / "in")
+
+
+@pytest.mark.parametrize(
+    "code", ["../../x", "600519.XX", "510300.SH", "600519.SH/../x", "x600519", "600519 000001"]
+)
+def test_a_code_of_no_exchange_that_we_know_is_refused(tmp_path: Path, code: str) -> None:
+    eastmoney(tmp_path / "in")
+    bars = pd.read_csv(tmp_path / "in" / "000001.csv.gz", dtype=str).assign(股票代码=code)
+    bars.to_csv(tmp_path / "in" / "000001.csv.gz", index=False)
+    with pytest.raises(DataError, match="which is no code such as 600519.SH; mend the row or leave it out"):
+        opened(tmp_path / "in")
+    assert [path.name for path in tmp_path.iterdir() if path.name not in ("in", "cache")] == []
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("最高", "9.0", "the high 9 of 000001.SZ on 2020-01-06 is below its low 9.77"),
+        ("最低", "10.5", "the high 10.07 of 000001.SZ on 2020-01-06 is below its low 10.5"),
+        ("收盘", "", "column 'close' of 000001.SZ on 2020-01-06 is empty"),
+        ("开盘", "inf", "column 'open' of 000001.SZ on 2020-01-06 is infinite"),
+        ("日期", "1200-01-06", "bars of 1200 and of 2020 and none between; check the dates"),
+        ("日期", "2999-01-06", "bars of 2020 and of 2999 and none between; check the dates"),
+    ],
+)  # fmt: skip
+def test_a_row_that_no_market_can_have_had_is_named_and_not_called_adjusted(
+    tmp_path: Path, column: str, value: str, says: str
+) -> None:
+    eastmoney(tmp_path / "in")
+    bars = pd.read_csv(tmp_path / "in" / "000001.csv.gz", dtype=str)
+    bars.loc[2, column] = value
+    bars.to_csv(tmp_path / "in" / "000001.csv.gz", index=False)
+    with pytest.raises(DataError) as caught:
+        opened(tmp_path / "in")
+    assert says in str(caught.value)
+
+
+def test_a_spoilt_file_beside_good_ones_is_an_error_and_no_missing_stock(tmp_path: Path) -> None:
+    eastmoney(tmp_path / "in")
+    (tmp_path / "in" / "600000.csv.gz").write_bytes(b"no gzip")
+    with pytest.raises(DataError, match="600000.csv.gz cannot be read .Not a gzipped file"):
+        opened(tmp_path / "in")
+    (tmp_path / "in" / "600000.csv.gz").unlink()
+    (tmp_path / "in" / "list.csv").write_text("code,name\n1,2\n")  # of another kind
+    wrong: list[dict[str, str]] = []
+    assert len(list(read_parts(tmp_path / "in", known_layout(tmp_path / "in"), wrong))) == 1
+    [row] = wrong
+    assert row["file"] == "list.csv" and row["says"].startswith("left out: it has no column '日期'")
+
+
+def test_what_lies_in_hidden_folders_is_no_data(tmp_path: Path) -> None:
+    eastmoney(tmp_path / "in")
+    eastmoney(tmp_path / "in" / ".huice", close=CLOSE * 2)
+    assert [part.file for part in read_parts(tmp_path / "in", known_layout(tmp_path / "in"))] == ["000001.csv.gz"]
+
+
+def test_a_pattern_of_files_that_is_none_is_one_sentence(tmp_path: Path) -> None:
+    eastmoney(tmp_path / "in")
+    (tmp_path / "my.toml").write_text('layout = "eastmoney"\nfiles = "***/*"\n')
+    with pytest.raises(ConfigError, match="files '[*]{3}/[*]' is no pattern"):
+        list(read_parts(tmp_path / "in", read_mapping(tmp_path / "my.toml")))
+
+
+def test_a_mapping_that_fits_no_file_names_the_column(tmp_path: Path) -> None:
+    eastmoney(tmp_path / "in")
+    (tmp_path / "my.toml").write_text('layout = "eastmoney"\n[columns]\nclose = "收盘价"\n')
+    with pytest.raises(ConfigError, match="000001.csv.gz has no column '收盘价' .did you mean '收盘'"):
+        list(read_parts(tmp_path / "in", read_mapping(tmp_path / "my.toml")))
+
+
+def test_that_nothing_tells_of_dividends_is_kept_and_warned_of(tmp_path: Path) -> None:
+    eastmoney(tmp_path / "a")
+    tushare(tmp_path / "b")
+    [warning] = data_warnings(opened(tmp_path / "a"))
+    assert warning.startswith("Dividends: in these data neither factors nor reference prices are given")
+    assert data_warnings(opened(tmp_path / "b")) == []
 
 
 def test_a_dump_that_does_not_fit_its_calendar_is_named(tmp_path: Path) -> None:
@@ -238,7 +317,7 @@ def test_unknown_columns_are_no_layout_and_say_what_to_do(tmp_path: Path) -> Non
     assert recognise(["a", "b"]) is None
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "x.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ConfigError, match="in no known layout; write a mapping"):
+    with pytest.raises(ConfigError, match=r"in no known layout .x.csv has the columns a, b.; write a mapping"):
         opened(tmp_path / "in")
 
 

@@ -61,6 +61,10 @@ def test_full_lists_by_date_become_spells(store: Path, tmp_path: Path) -> None:
         ("index_code,symbol\n000852,600000\n", ConfigError, "no column 'in_date'"),
         ("index_code,symbol,in_date\n../x,600000,2020-01-02\n", DataError, "'../x' is no index"),
         ("index_code,symbol,in_date\n000852,../600,2020-01-02\n", DataError, "row 2: '../600' is no A-share code"),
+        ("index_code,symbol,in_date\n000852,600000.XX,2020-01-02\n", DataError, "'600000.XX' is no A-share code"),
+        ("index_code,symbol,in_date\n000852,600000,\n", DataError, "row 2: in_date is empty; mend it"),
+        ("index_code,symbol,in_date\n", DataError, "members.csv has no row; a line is a member"),
+        ("", DataError, "members.csv cannot be read as CSV: .*; write it again in UTF-8"),
         ("index_code,symbol,in_date\n000852,600000,soon\n", DataError, "row 2: in_date 'soon' is no date"),
         ("index_code,symbol,in_date,out_date\n000852,600000,2020-01-02,2020-01-02\n", DataError, "not after it"),
         ("index_code,symbol,in_date\n000852,600000,2020-01-02\n000852,600000,2020-01-06\n", DataError, "still in; end"),
@@ -73,6 +77,19 @@ def test_a_bad_list_is_refused_and_the_store_stays(
     with pytest.raises(error, match=says):
         import_constituents(csv(tmp_path, text), store)
     assert (store / "constituents.parquet").read_bytes() == before
+
+
+def test_lists_of_the_index_company_in_gb18030_are_understood(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_bytes("指数代码,证券代码,纳入日期\n000852,600000,2020-01-02\n".encode("gb18030"))
+    assert import_constituents(tmp_path / "list.csv", store) == {"000852": 1}
+
+
+def test_members_go_into_a_folder_of_tables_and_no_other(store: Path, tmp_path: Path) -> None:
+    list_of_one = csv(tmp_path, "index_code,symbol,in_date\n000852,600000,2020-01-02\n")
+    (tmp_path / "downloads").mkdir()
+    with pytest.raises(ConfigError, match="downloads' is no folder of tables.*import bars"):
+        import_constituents(list_of_one, tmp_path / "downloads")
+    assert list((tmp_path / "downloads").iterdir()) == []
 
 
 def test_todays_list_is_a_universe_of_its_own_with_a_warning(

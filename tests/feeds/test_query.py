@@ -35,21 +35,24 @@ def test_an_asof_join_in_sql_gives_what_the_views_give(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "says"),
     [
-        ("copy (select 1) to '{folder}/calendar.parquet'", "only reading is allowed here and this is a COPY"),
-        ("with x as (copy (select 1) to '{folder}/calendar.parquet') select * from x", "refuses the statement"),
-        ("explain analyze copy (select 1) to '{folder}/new.parquet'", "this is a EXPLAIN"),
+        ("copy (select 1) to '{folder}/calendar.parquet'", "only reading is allowed here, not COPY"),
+        ("with x as (copy (select 1) to '{folder}/calendar.parquet') select * from x", "only the tables can be read"),
+        ("explain analyze copy (select 1) to '{folder}/new.parquet'", "only reading is allowed here, not EXPLAIN"),
         ("select * from read_text('{folder}/secret.txt')", "refuses the statement"),
         ("select * from read_parquet('{folder}/calendar.parquet')", "refuses the statement"),
         ("select * from glob('{folder}/*')", "refuses the statement"),
         ("from '{folder}/secret.txt'", "secret.txt"),
-        ("create table t as select 1", "this is a CREATE"),
-        ("drop view calendar", "this is a DROP"),
-        ("attach '{folder}/x.db'", "this is a ATTACH"),
-        ("set enable_external_access = true", "this is a SET"),
-        ("install httpfs", "this is a"),
-        ("export database '{folder}/out'", "this is a EXPORT"),
+        ("create table t as select 1", "not CREATE"),
+        ("drop view calendar", "not DROP"),
+        ("attach '{folder}/x.db'", "not ATTACH"),
+        ("set enable_external_access = true", "not SET"),
+        ("install httpfs", "only reading is allowed here"),
+        ("export database '{folder}/out'", "not EXPORT"),
         ("select 1; select 2", "2 statements were given"),
-        ("", "0 statements were given"),
+        ("", "no statement was given; give one SELECT"),
+        ("select clsoe from daily_bars", 'did you mean "close"?'),
+        ("from calendar where date = 'soon'", "write days like DATE '2020-01-31'"),
+        ("select getenv('HOME')", "name getenv does not exist"),
         ("selec 1", "is no SQL"),
         ("from calender", "did you mean 'calendar'"),
     ],
@@ -63,8 +66,19 @@ def test_what_writes_or_leaves_the_tables_is_refused(folder: Path, statement: st
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
+def test_a_statement_that_needs_too_much_memory_ends_and_writes_no_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("feeds.query.MOST_MEMORY", 0.02)
+    before = set(tmp_path.rglob("*"))
+    with pytest.raises(ConfigError, match="^the statement needs more than 0.02 GB of memory; ask for fewer"):
+        query(folder, "select a.i, b.i from range(3000) a(i), range(3000) b(i) order by a.i + b.i").fetchall()
+    assert set(tmp_path.rglob("*")) == before
+
+
 def test_local_variables_of_python_are_out_of_reach(folder: Path) -> None:
-    with pytest.raises(ConfigError, match="statement"):
+    with pytest.raises(ConfigError, match="have no table 'statement'"):
         query(folder, "select * from statement")
 
 

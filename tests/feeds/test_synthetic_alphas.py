@@ -10,8 +10,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from feeds.synthetic_alphas import CUT, FAR, LONG, NAMES, PLANTED, PREMIA, Forecaster, Oracle, oracle, score
-from feeds.synthetic_feed import Drawn, SyntheticConfig, draw_market, write_synthetic
+from feeds.synthetic_alphas import ANCHORED, CUT, FAR, LONG, NAMES, PLANTED, PREMIA, Forecaster, Oracle, oracle, score
+from feeds.synthetic_feed import Drawn, Streams, SyntheticConfig, draw_market, write_synthetic
+from feeds.synthetic_market import TREND, common_paths
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = SyntheticConfig(stocks=400, seed=3)
@@ -121,6 +122,32 @@ def test_what_is_expected_was_known_at_the_close_before(known: Oracle, drawn: Dr
         for name in NAMES:
             assert np.array_equal(known.expected[name][t][listed], row[name][listed])
     assert np.isnan(known.expected["size"][-1]).all()
+
+
+def test_a_stock_is_dear_by_its_own_slow_mean_and_not_for_good() -> None:
+    """A price that has doubled and stays there is dear at first, half as dear after a year and a half, then no more."""
+    past = Forecaster(np.array([1000.0, 1000.0]), np.full(2, 0.01), np.full(2, 0.02), 900)
+    found = []
+    for t in range(8 * ANCHORED):
+        past.learn(t, np.array([2000.0, 1000.0]), np.zeros(2), np.full(2, 0.01), np.ones(2, bool))
+        found.append(past.dearness(t + 1))
+    assert found[0] == pytest.approx([np.log(2.0) * (1 - 1 / ANCHORED), 0.0])
+    half = int(np.log(0.5) / np.log(1 - 1 / ANCHORED))
+    assert found[half][0] == pytest.approx(np.log(2.0) / 2, rel=0.01) and found[-1][0] < 0.001
+
+
+def test_the_common_past_does_not_depend_on_the_end() -> None:
+    short, long = common_paths(300, Streams(4)), common_paths(900, Streams(4))
+    for name in ("market", "level", "dispersion", "activity", "regime", "industries", "styles"):
+        assert np.array_equal(getattr(short, name), getattr(long, name)[:300]), name
+
+
+def test_values_and_the_volatility_of_stocks_have_levels_that_keep() -> None:
+    """Over forty years of the common series: no drift in volatility, and a trend that is the one written down."""
+    common = common_paths(9720, Streams(1))
+    assert common.market.mean() == pytest.approx(TREND, abs=0.0002)
+    early, late = common.dispersion[:4860].mean(), common.dispersion[4860:].mean()
+    assert 0.7 < late / early < 1.4
 
 
 def test_scores_are_standard_cut_and_zero_outside() -> None:

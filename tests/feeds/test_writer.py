@@ -68,9 +68,12 @@ def test_a_second_feed_keeps_what_the_manifest_says_of_other_files(tables: Table
 
 
 def test_a_spoilt_manifest_is_named(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text("{")
-    with pytest.raises(DataError, match="manifest.json cannot be read.*delete it"):
-        Manifest.read(tmp_path)
+    for text in ("{", "[1]", '{"format": 1, "files": {"a": {}}}', '{"format": 2, "files": {}}',
+                 '{"format": 1, "files": {"a": {"sha256": 5, "parameters": {}}}}',
+                 '{"format": 1, "files": {"a": {"sha256": "5", "parameters": {"notes": 3}}}}'):  # fmt: skip
+        (tmp_path / "manifest.json").write_text(text)
+        with pytest.raises(DataError, match="manifest.json cannot be read.*delete it"):
+            Manifest.read(tmp_path)
 
 
 @pytest.mark.parametrize(

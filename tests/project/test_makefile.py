@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGETS = {"help", "demo", "test", "test-slow", "lint", "bench", "wheel", "lock", "clean"}
+TARGETS = {"help", "demo", "test", "test-slow", "test-akshare", "lint", "bench", "wheel", "lock", "clean"}
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
@@ -55,6 +55,36 @@ def test_the_lock_follows_the_interpreter_and_a_second_run_installs_nothing(tmp_
     for stamp in (f".venv-{tag}", f".test-{tag}"):
         (tmp_path / "v" / stamp).touch()
     assert make(*arguments).stdout.split("\n")[:-1] == [f"{tmp_path}/v/bin/python -m pytest"]
+
+
+def test_akshare_comes_on_top_of_the_test_environment_and_only_where_it_is_locked(tmp_path: Path) -> None:
+    (tmp_path / "v").mkdir()
+    for stamp in (".venv-py311", ".test-py311"):
+        (tmp_path / "v" / stamp).touch()
+    shown = make("-n", "PYTAG=py311", f"VENV={tmp_path}/v", "test-akshare").stdout
+    assert "install -r locks/akshare-py311.txt" in shown and "venv --clear" not in shown
+    last = shown.splitlines()[-1]
+    assert last.startswith(f'{tmp_path}/v/bin/python -m pytest -m "slow or not slow" tests/')
+    for file in re.findall(r"tests/\S+", last):
+        assert "akshare" in (ROOT / file).read_text(encoding="utf-8"), file
+    (tmp_path / "v" / ".akshare-py311").touch()
+    again = make("-n", "PYTAG=py311", f"VENV={tmp_path}/v", "test-akshare").stdout
+    assert again.splitlines() == [last]
+    for stamp in (".venv-py312", ".test-py312"):
+        (tmp_path / "v" / stamp).touch()
+    refused = make("PYTAG=py312", f"VENV={tmp_path}/v", "test-akshare")
+    assert refused.returncode != 0 and "error: AKShare is locked for Python 3.11" in refused.stderr
+
+
+def test_the_pins_of_akshares_lock_are_those_of_the_test_environment() -> None:
+    def pins(name: str) -> dict[str, str]:
+        lines = (ROOT / "locks" / name).read_text(encoding="utf-8").splitlines()
+        return dict(line.split(" ")[0].split("==") for line in lines if "==" in line and not line.startswith("#"))
+
+    mine, test = pins("akshare-py311.txt"), pins("test-py311.txt")
+    shared = set(mine) & set(test)
+    assert len(shared) > 40
+    assert {name: (mine[name], test[name]) for name in shared if mine[name] != test[name]} == {}
 
 
 def test_an_unusable_python_is_refused_in_one_sentence(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from small_data import small_tables, write_tables
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,6 +34,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, code in zip(("my_strategy.py", "my_signal.py", "cross.py"), named_python(), strict=True):
         (place / name).write_text(code, encoding="utf-8")
     (place / "run.toml").write_text(blocks("toml")[0], encoding="utf-8")
+    (place / "my.toml").write_text(blocks("toml")[1], encoding="utf-8")
+    (place / "downloads").mkdir()
+    (place / "downloads" / "600519.csv").write_text(blocks("csv")[0], encoding="utf-8")
+    write_tables(place / "data", small_tables())  # stands for what `fetch` would have written
+    (place / "members.csv").write_text("symbol,in_date,out_date\n600000,2019-12-16,\n", encoding="utf-8")
     return place
 
 
@@ -73,7 +79,50 @@ def figure(lines: list[str], label: str) -> float:
     return float(found[0].replace(",", ""))
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if "my_strategy.py" not in c and "bench.py" not in c])
+def data_commands() -> list[str]:
+    """Commands of ``data.py``, those inside a sentence too, but ``check-limits``."""
+    found = [*commands(), *re.findall(r"`(python scripts/data\.py [^`]+)`", README)]
+    return [command for command in found if "data.py" in command and "check-limits" not in command]
+
+
+def printed_by(command: str) -> list[str]:
+    """The lines that the README shows under a block whose last command this is."""
+    found = re.search(rf"^{re.escape(command)}\n```\n\n```text\n(.*?)```", README, re.S | re.M)
+    return found[1].splitlines() if found else []
+
+
+MORE = {" fetch ": ["--help"], " calibrate ": ["--stocks", "100", "--seeds", "1"]}
+"""Options that make a command short, or keep it from the net: ``test_data_fetch_script.py`` holds what it fetches."""
+
+
+@pytest.mark.parametrize("command", data_commands())
+def test_every_data_command_of_the_readme_runs_and_prints_what_is_shown(command: str, folder: Path) -> None:
+    if "../shared/data" in command and not DATA.is_dir():
+        pytest.skip("real data are not here: set HUICE_DATA to their folder")
+    more = [option for word, options in MORE.items() if word in command for option in options]
+    done = call(command.replace("../shared/data", str(DATA)), folder, *more)
+    assert done.returncode == 0, done.stderr
+    lines = iter(done.stdout.splitlines())
+    for shown in printed_by(command):
+        assert shown in lines, f"{shown!r} is not printed, or not there"
+
+
+def test_the_readme_shows_each_command_of_data_py() -> None:
+    for text in (README, CHINESE):
+        for name in ("fetch", "import", "describe", "info", "check", "check-limits", "sql", "calibrate"):
+            assert f"python scripts/data.py {name} " in text, name
+    assert sum(bool(printed_by(command)) for command in data_commands()) == 5
+
+
+def test_the_mapping_of_the_readme_is_ten_lines_and_finds_the_dividend(folder: Path) -> None:
+    assert len(blocks("toml")[1].splitlines()) == 10
+    ask = "SELECT ex_date, prev_close, preclose FROM ex_rights_events"
+    done = call(f'python scripts/data.py sql "{ask}" --data files:folder=downloads,mapping=my.toml', folder)
+    assert done.stdout.split()[3:] == ["2020-06-24", "1474.5", "1457.48"]  # 17.02 yuan a share
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if not re.search("my_strategy.py|bench.py", c)
+                                     and c not in data_commands()])  # fmt: skip
 def test_every_command_of_the_readme_runs(command: str, folder: Path) -> None:
     if "../shared/data" in command:
         if not DATA.is_dir():
@@ -122,7 +171,7 @@ def test_files_that_the_readme_links_exist() -> None:
 
 
 def test_the_chinese_readme_shows_the_same_code_commands_and_tables() -> None:
-    for kind in ("python", "bash", "toml", "text"):
+    for kind in ("python", "bash", "toml", "text", "csv"):
         assert [x.strip() for x in blocks(kind, CHINESE)] == [x.strip() for x in blocks(kind, README)]
     assert CHINESE.count("\n| ") == README.count("\n| ")
     for level in ("\n## ", "\n### "):

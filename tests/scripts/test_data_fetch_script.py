@@ -75,7 +75,7 @@ def tables(folder: Path) -> dict[str, bytes]:
 def test_a_fetch_says_what_it_wrote_and_that_members_of_today_look_ahead(tmp_path: Path) -> None:
     done = run(tmp_path, *SPAN, "--out", "here")
     assert done.code == 0, done.err
-    assert "2 of 2 stocks with bars" in done.out and "universe '000300-today'" in done.out
+    assert "2 of 2 stocks with bars" in done.out and "universe 'csi300-today'" in done.out
     assert "warning: Index 000300" in done.out and "survivorship" in done.out
     assert "calls, " in done.err and " left: " in done.err  # one line of progress where there is no terminal
     assert len(pd.read_parquet(tmp_path / "here" / "daily_bars" / "2024.parquet")) == 27
@@ -100,7 +100,7 @@ def test_what_could_not_be_had_is_listed_and_the_code_is_1(tmp_path: Path) -> No
     assert [f["table"] for f in result["failures"]] == ["industry_sw_history"]
     assert "stock_industry_clf_hist_sw()" in result["failures"][0]["sentence"]
     assert "not had, industry_sw_history: 1" in done.err
-    assert result["today_only"] and result["universe"] == "000300-today"
+    assert result["today_only"] and result["universe"] == "csi300-today"
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_the_synthetic_market_is_inside_its_limits_and_huice_data_is_the_default
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "error: name a command: calibrate, check, check-limits, describe, fetch, import, info, sql"),
+        ((), "error: name a command: describe, fetch, import, info, check, check-limits, sql, calibrate"),
         (("check-limits", "--data", "nowhere"), "error: there is no data folder 'nowhere'"),
         (("check-limits", "--split", "soon", "--data", "synthetic:stocks=40,start=2019-01-02,end=2020-12-31"),
          "error: --split 'soon' is no date; write it like 2017-01-01"),

@@ -56,15 +56,18 @@ def test_sql_prints_a_table_csv_and_json(run, folder: Path) -> None:  # type: ig
 
 def test_sql_refuses_to_write(run, folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     done = run("sql", f"copy (select 1) to '{tmp_path}/out.csv'", "--data", folder)
-    assert done.code == 2 and done.err == "error: only reading is allowed here and this is a COPY; write one SELECT\n"
+    assert done.code == 2 and done.err == "error: only reading is allowed here, not COPY; write one SELECT\n"
     assert not (tmp_path / "out.csv").exists()
 
 
 def test_describe_says_what_a_store_holds(run, folder: Path) -> None:  # type: ignore[no-untyped-def]
     pd.DataFrame({"x": [1]}).to_parquet(folder / "mine.parquet")
+    pd.DataFrame({"x": [1]}).to_parquet(folder / "a; drop.parquet")
     found = json.loads(run("describe", folder, "--json").out)
     tables = {row["table"]: row for row in found["tables"]}
     assert found["layout"] == "store" and tables["daily_bars"]["files"] == 2 and tables["daily_bars"]["rows"] == 69
+    assert (tables["daily_bars"]["first"], tables["daily_bars"]["last"]) == ("2019-12-16", "2020-01-16")
+    assert tables["a; drop"]["read by Huice"].startswith("no: ")
     assert tables["mine"]["read by Huice"] == "by sql only" and tables["calendar"]["read by Huice"] == "yes"
 
 
@@ -73,10 +76,33 @@ def test_describe_says_which_prices_are_good_for_what(run, tmp_path: Path) -> No
                          "volume": [100.0]})  # fmt: skip
     bars.to_csv(tmp_path / "600519.csv", index=False)
     done = run("describe", tmp_path)
-    assert done.code == 0 and "good for  features only: prices of 1 files are adjusted" in done.out
+    assert done.code == 0 and "good for  features only: prices of 1 of 1 files are adjusted" in done.out
     assert "600519.csv     1  forward  the low of 2020-01-02 is -1" in done.out
     (tmp_path / "my.toml").write_text('layout = "plain-by-file"\nadjusted = "no"\n')
     assert "plain-by-file" in run("describe", tmp_path, "--mapping", tmp_path / "my.toml").out
+
+
+def test_describe_names_all_that_is_wrong_at_once(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    head, row = "date,symbol,open,high,low,close,volume\n", "2020-01-02,600519.SH,10,11,9,10,100\n"
+    (tmp_path / "a.csv").write_text(head + row)
+    (tmp_path / "b.csv").write_text(head + row)
+    (tmp_path / "c.csv").write_text(head + row.replace("600519.SH", "../../x"))
+    (tmp_path / "d.csv").write_text("x,y\n1,2\n")
+    (tmp_path / "e.csv.gz").write_bytes(b"no")
+    (tmp_path / "f.csv").write_text(head + row.replace("11,9", "8,9").replace("02,", "03,"))
+    found = json.loads(run("describe", tmp_path, "--json").out)
+    says = {one["file"]: one["says"] for one in found["wrong"]}
+    assert set(says) == {"a.csv and b.csv", "c.csv", "d.csv", "e.csv.gz", "f.csv"}
+    assert found["good for"] == "nothing before what is wrong is mended" and "look like losses" in found["but"]
+    assert says["a.csv and b.csv"] == "two rows for 600519.SH on 2020-01-02; leave one out"
+    text = run("describe", tmp_path).out
+    assert "the high 8 of 600519.SH on 2020-01-03 is below its low 9" in text and "columns   date, open, high" in text
+
+
+def test_names_in_chinese_stand_under_each_other_and_nothing_moves_the_cursor(run, folder: Path) -> None:  # type: ignore[no-untyped-def]
+    statement = "select * from (values ('平安', 1), ('ab' || chr(27) || '[2J', 20)) t(name, n)"
+    lines = run("sql", statement, "--data", folder).out.splitlines()
+    assert lines == ["name        n", "平安        1", "ab\\x1b[2J  20"]
 
 
 def test_info_lists_every_field_with_its_bytes(run, folder: Path) -> None:  # type: ignore[no-untyped-def]
@@ -93,6 +119,7 @@ def test_check_exits_1_if_something_is_fatal_and_writes_the_page(run, folder: Pa
     done = run("check", "--data", folder, "--html", tmp_path / "page.html")
     assert done.code == 1 and any(line.startswith("fatal") and "mean price" in line for line in done.out.splitlines())
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+    assert "Do not use these data as they are" in (tmp_path / "page.html").read_text()
     done = run("check", "--data", "synthetic:stocks=30,start=2019-01-02,end=2020-06-30", "--json")
     found = json.loads(done.out)
     assert done.code == 0 and found["worst"] in ("ok", "note", "warning")
@@ -127,7 +154,10 @@ def test_import_brings_in_members_and_bars(run, folder: Path, tmp_path: Path) ->
         (("describe", "nowhere"), "error: there is no folder 'nowhere'"),
         (("import", "members", "x.csv", "--data", "{folder}"), "error: 'members' cannot be imported"),
         (("import", "constituents", "x.csv", "--data", "{folder}"), "error: there is no file 'x.csv'"),
-        (("check", "--data", "{folder}", "--html", "{folder}/no/page.html"), "cannot be written"),
+        (("check", "--data", "{folder}", "--html", "{folder}/no/page.html"), "cannot be written: there is no folder"),
+        (("import", "bars", "{folder}", "--data", "{folder}/calendar.parquet"), "is not empty; give a new folder"),
+        (("info", "--data", "synthetic:stocks=30", "--universe", "../../x"), "error: unknown universe '../../x'"),
+        (("describe", "{folder}", "--mapping", "{folder}"), "cannot be read (Is a directory)"),
     ],
 )
 def test_a_mistake_is_one_sentence(run, folder: Path, arguments: tuple[str, ...], message: str) -> None:  # type: ignore[no-untyped-def]

@@ -7,7 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
-from akshare_replay import CODES, EX_DATE, FLOAT, LISTED, NAMES, SESSIONS, bars
+from akshare_replay import (
+    BEIJING,
+    CODES,
+    EX_DATE,
+    FLOAT,
+    HALTED,
+    LISTED,
+    NAMES,
+    SESSIONS,
+    bars,
+    cash_flows,
+    income,
+)
 
 from feeds.akshare_client import Client
 from feeds.akshare_http import Polite
@@ -45,7 +57,7 @@ class Fakes:
             self.calls.append((name, tuple(sorted(given.items()))))
             if self.stop_after is not None and len(self.calls) > self.stop_after:
                 raise KeyboardInterrupt
-            code = next((c for c in CODES if c in str(given.get("symbol", ""))), "")
+            code = _code(str(given.get("symbol", "")))
             for key in (name, f"{name} {code}"):
                 what = self.broken.get(key)
                 if isinstance(what, Exception):
@@ -79,7 +91,7 @@ def _date(text: str) -> dt.date:
 
 
 def _code(symbol: str) -> str:
-    return next((c for c in CODES if c in symbol), "")
+    return next((c for c in (*CODES, BEIJING) if c in symbol), "")
 
 
 def _bar_rows(fakes: Fakes, symbol: str, start_date: str, end_date: str) -> list[Any]:
@@ -94,10 +106,12 @@ HIST = ["日期", "股票代码", "开盘", "收盘", "最高", "最低", "成�
 
 
 def _stock_zh_a_hist(fakes: Fakes, symbol: str, start_date: str, end_date: str, **_: str) -> pd.DataFrame:
-    if symbol not in CODES:
+    if symbol not in (*CODES, BEIJING):
         return pd.DataFrame()
     rows, before = [], None
     for day, o, c, h, lo, lots, yuan in bars(symbol):
+        if before is not None and symbol == "600000" and day == EX_DATE:
+            before = round((before - 0.3) / 1.1, 2)
         change = round(c - (before if before is not None else c - 0.1), 2)
         before = c
         rows.append([_date(day), symbol, o, c, h, lo, int(lots), yuan, 1.0, 1.0, change, lots * 1e4 / FLOAT[symbol]])
@@ -198,15 +212,36 @@ def _stock_info_change_name(fakes: Fakes, symbol: str) -> pd.DataFrame:
     return pd.DataFrame({"index": [1], "name": [NAMES[symbol]]})
 
 
+def _stock_info_bj_name_code(fakes: Fakes) -> pd.DataFrame:
+    return pd.DataFrame({"证券代码": [BEIJING], "证券简称": [NAMES[BEIJING]], "上市日期": [_date(LISTED[BEIJING])]})
+
+
+def _stock_tfp_em(fakes: Fakes, date: str) -> pd.DataFrame:
+    if date != HALTED.replace("-", ""):
+        raise TypeError("'NoneType' object is not subscriptable")
+    return pd.DataFrame({"代码": ["000001"], "停牌时间": [_date(HALTED)], "停牌原因": ["重大事项"]})
+
+
+def _stock_profit_sheet_by_report_em(fakes: Fakes, symbol: str) -> pd.DataFrame:
+    return pd.DataFrame(income(symbol[2:])[:1])
+
+
+_stock_profit_sheet_by_report_delisted_em = _stock_profit_sheet_by_report_em
+
+
+def _stock_cash_flow_sheet_by_report_em(fakes: Fakes, symbol: str) -> pd.DataFrame:
+    return pd.DataFrame(cash_flows())
+
+
 def _stock_zh_a_st_em(fakes: Fakes) -> pd.DataFrame:
     named = fakes.today > "2024-06-18"
     return pd.DataFrame({"代码": ["600002", *["000001"] * named], "名称": ["ST齐鲁", *["ST平安"] * named]})
 
 
-def _quarter(date: str, columns: dict[str, list[Any]]) -> pd.DataFrame:
+def _quarter(date: str, columns: dict[str, list[Any]], codes: tuple[str, ...] = CODES) -> pd.DataFrame:
     if date != "20240331":
         return pd.DataFrame({"股票代码": ["688001"]} | {name: [None] for name in columns if name != "股票代码"})
-    return pd.DataFrame({"股票代码": list(CODES)} | columns)
+    return pd.DataFrame({"股票代码": list(codes)} | columns)
 
 
 def _stock_lrb_em(fakes: Fakes, date: str) -> pd.DataFrame:
@@ -219,6 +254,12 @@ def _stock_zcfz_em(fakes: Fakes, date: str) -> pd.DataFrame:
     return _quarter(date, {"资产-货币资金": [1e9, 2e9], "资产-应收账款": [1e9, 2e9], "资产-存货": [1e9, 2e9],
                            "资产-总资产": [1e10, 2e10], "负债-总负债": [6e9, 12e9], "股东权益合计": [4e9, 8e9],
                            "资产负债率": [60.0, 60.0], "公告日期": [_date("2024-04-29")] * 2})  # fmt: skip
+
+
+def _stock_zcfz_bj_em(fakes: Fakes, date: str) -> pd.DataFrame:
+    return _quarter(date, {"资产-货币资金": [1e8], "资产-应收账款": [1e8], "资产-存货": [1e8], "资产-总资产": [1e9],
+                           "负债-总负债": [6e8], "股东权益合计": [4e8], "资产负债率": [60.0],
+                           "公告日期": [_date("2024-04-25")]}, (BEIJING,))  # fmt: skip
 
 
 def _stock_xjll_em(fakes: Fakes, date: str) -> pd.DataFrame:
@@ -234,6 +275,8 @@ def _stock_yjbb_em(fakes: Fakes, date: str) -> pd.DataFrame:
 
 
 def _stock_yysj_em(fakes: Fakes, symbol: str, date: str) -> pd.DataFrame:
+    if symbol == "京市A股":
+        return _quarter(date, {"实际披露时间": [_date("2024-04-25")]}, (BEIJING,))
     return _quarter(date, {"实际披露时间": [_date("2024-04-27"), None]})
 
 

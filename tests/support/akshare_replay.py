@@ -18,19 +18,22 @@ import pandas as pd
 
 SESSIONS = [str(d.date()) for d in pd.bdate_range("2024-06-03", "2024-06-21") if str(d.date()) != "2024-06-10"]
 CODES = ("600000", "000001")
+BEIJING = "920001"
 EX_DATE = "2024-06-12"
-LISTED = {"600000": "1999-11-10", "000001": "1991-04-03"}
-NAMES = {"600000": "浦发银行", "000001": "平安银行"}
-FLOAT = {"600000": 10_000_000.0, "000001": 5_000_000.0}
+LISTED = {"600000": "1999-11-10", "000001": "1991-04-03", BEIJING: "2022-11-15"}
+NAMES = {"600000": "浦发银行", "000001": "平安银行", BEIJING: "北证一号"}
+FLOAT = {"600000": 10_000_000.0, "000001": 5_000_000.0, BEIJING: 2_000_000.0}
+HALTED = "2024-06-07"
+"""The stock 000001 is suspended on this day."""
 
 Row = tuple[str, float, float, float, float, float, float]
 
 
 def bars(code: str) -> list[Row]:
-    """date, open, close, high, low, lots, yuan of each session; the stock 000001 is suspended on 2024-06-07."""
+    """date, open, close, high, low, lots, yuan of each session; the stock 000001 is suspended on :data:`HALTED`."""
     rows = []
     for k, day in enumerate(SESSIONS):
-        if code == "000001" and day == "2024-06-07":
+        if code == "000001" and day == HALTED:
             continue
         close = round(10.0 + 0.1 * k, 2)
         if code == "600000" and day >= EX_DATE:
@@ -48,6 +51,8 @@ def _json(data: Any) -> str:
 def _kline(code: str, first: str, last: str) -> str:
     lines, before = [], None
     for day, opened, close, high, low, lots, yuan in bars(code):
+        if before is not None and code == "600000" and day == EX_DATE:
+            before = round((before - 0.3) / 1.1, 2)
         change = round(close - (before if before is not None else close - 0.1), 2)
         before = close
         if first <= day.replace("-", "") <= last:
@@ -70,9 +75,9 @@ def _pages(rows: list[dict[str, Any]]) -> str:
     return _json({"result": {"pages": 1, "data": rows}})
 
 
-def _report(name: str, date: str) -> str:
+def _report(name: str, asked: str) -> str:
     rows = []
-    for k, code in enumerate(CODES):
+    for k, code in enumerate(_asked_codes(asked)):
         scale = 1e9 * (k + 1)
         notice = "2024-04-29 00:00:00"
         at = {
@@ -90,12 +95,55 @@ def _report(name: str, date: str) -> str:
     return _pages(rows)
 
 
-def _appointments() -> str:
+def _asked_codes(asked: str) -> tuple[str, ...]:
+    return (BEIJING,) if 'TRADE_MARKET_CODE="069001017"' in asked else CODES
+
+
+def income(code: str) -> list[dict[str, Any]]:
+    """Income statements of a company, the newest first; 600000 is a bank, whose form is another one."""
+    rows = []
+    for k, quarter in enumerate(("2024-03-31", "2023-12-31")):
+        row = {"SECUCODE": code, "REPORT_DATE": f"{quarter} 00:00:00", "NOTICE_DATE": "2024-04-29 00:00:00",
+               "NETPROFIT": 2.5e8, "PARENT_NETPROFIT": 2e8, "TOTAL_PROFIT": 2.9e8, "OPERATE_PROFIT": 3e8,
+               "OPERATE_INCOME": 1e9 + k, "BASIC_EPS": 0.5}  # fmt: skip
+        if code != "600000":
+            row |= {"TOTAL_OPERATE_INCOME": 1e9, "OPERATE_COST": 6e8, "RESEARCH_EXPENSE": 5e7 + k}
+        rows.append(row)
+    return rows
+
+
+def cash_flows() -> list[dict[str, Any]]:
+    """Cash flow statements of a company."""
+    return [{"REPORT_DATE": "2024-03-31 00:00:00", "NOTICE_DATE": "2024-04-29 00:00:00", "NETCASH_OPERATE": 5e8,
+             "NETCASH_INVEST": -2e8, "NETCASH_FINANCE": -1e8, "CCE_ADD": 2e8}]  # fmt: skip
+
+
+def _company(path: str, query: dict[str, str]) -> str:
+    if path.endswith("/Index"):
+        return '<html><input id="hidctype" value="4"/></html>'
+    rows = cash_flows() if "/xjllb" in path else income(query["code"][2:])
+    if "DateAjax" in path:
+        return _json({"data": [{"REPORT_DATE": row["REPORT_DATE"]} for row in rows]})
+    return _json({"data": [row for row in rows if row["REPORT_DATE"][:10] in query["dates"]]})
+
+
+def _halts(asked: str) -> str:
+    values = {0: "000001", 1: NAMES["000001"], 2: HALTED, 3: HALTED, 4: "停牌1天", 5: "重大事项", 7: HALTED}
+    return _pages([_wide(12, values)] * (HALTED in asked)) if HALTED in asked else _json({"result": None})
+
+
+def _bse() -> str:
+    values = {0: "20221115", 38: BEIJING, 40: NAMES[BEIJING]}
+    return "null(" + _json([{"totalPages": 1, "content": [_wide(48, values)]}]) + ")"
+
+
+def _appointments(asked: str) -> str:
     keys = ["SECUCODE", "SECURITY_CODE", "SECURITY_NAME_ABBR", "FIRST_APPOINT_DATE", "FIRST_CHANGE_DATE",
             "SECOND_CHANGE_DATE", "THIRD_CHANGE_DATE", "ACTUAL_PUBLISH_DATE"]  # fmt: skip
     day = "2024-04-27 00:00:00"
     return _pages([dict.fromkeys(keys) | {"SECURITY_CODE": c, "SECURITY_NAME_ABBR": NAMES[c], "FIRST_APPOINT_DATE": day,
-                                          "ACTUAL_PUBLISH_DATE": day if c == "600000" else None} for c in CODES])
+                                          "ACTUAL_PUBLISH_DATE": day if c == "600000" else None}
+                   for c in _asked_codes(asked)])
 
 
 def _bonus() -> str:
@@ -234,7 +282,8 @@ def answer(url: str, body: str | None) -> str | bytes:
     if report in ("RPT_DMSK_FN_INCOME", "RPT_DMSK_FN_BALANCE", "RPT_DMSK_FN_CASHFLOW", "RPT_LICO_FN_CPD"):
         return _report(report, query["filter"])
     made: dict[str, Callable[[], str]] = {
-        "RPT_PUBLIC_BS_APPOIN": _appointments,
+        "RPT_PUBLIC_BS_APPOIN": lambda: _appointments(query["filter"]),
+        "RPT_CUSTOM_SUSPEND_DATA_INTERFACE": lambda: _halts(query["filter"]),
         "RPT_SHAREBONUS_DET": _bonus,
         "RPT_F10_EH_EQUITY": lambda: _capital(code),
         "RPT_VALUEANALYSIS_DET": lambda: _value(code),
@@ -243,6 +292,12 @@ def answer(url: str, body: str | None) -> str | bytes:
         return made[report]()
     if query.get("type") == "RPTA_WEB_TREASURYYIELD":
         return _yields()
+    if "/NewFinanceAnalysis/" in path:
+        return _company(path, query)
+    if query.get("type") == "RPT_F10_FINANCE_GINCOME":
+        return _pages(income(query["filter"].split('"')[1][:6]))
+    if host == "www.bse.cn":
+        return _bse()
     if host == "query.sse.com.cn":
         return _sse(query["STOCK_TYPE"])
     if host == "www.szse.cn":
