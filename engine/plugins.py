@@ -28,9 +28,11 @@ BUILTINS: dict[str, dict[str, str]] = {
         "momentum-12-1": "signals.momentum:Momentum",
         "small-cap": "signals.small_cap:SmallCap",
         "low-turnover": "signals.low_turnover:LowTurnover",
+        "factor": "signals.one_factor:OneFactor",
     },
     "strategy": {
         "top-n": "strategies.top_n:TopN",
+        "top-quantile": "strategies.top_quantile:TopQuantile",
         "equal-weight": "strategies.equal_weight:EqualWeight",
     },
     "fees": {

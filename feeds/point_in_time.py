@@ -57,22 +57,27 @@ class PointInTime:
         empty: dict[str, Any] = {"_reports": {}, "_dated": {}, "_indices": {}, "_columns": {}}
         return self.__dict__ | empty
 
-    def history_digest(self, day: np.datetime64) -> str:
+    def history_digest(self, day: np.datetime64, stocks: np.ndarray | None = None) -> str:
         """Hash over all that the dated tables told up to and including a day, whatever came later.
 
         Parameters
         ----------
         day : datetime64[D]
+        stocks : ndarray of bool, shape (N,), optional
+            Which stocks count; all by default.
         """
+        wanted = np.ones(len(self._symbols), dtype=bool) if stocks is None else stocks
         whole = hashlib.sha256()
         for name in self.report_tables():
-            whole.update(self.reports(name).history_digest(day).encode())
+            whole.update(self.reports(name).history_digest(day, wanted).encode())
         for name in DATED:
             if self._feed.exists(name):
                 join, values = self._table(name)
                 rows, keys = join.until(day)
-                held, counts = np.unique(keys, return_counts=True)
-                whole.update(" ".join(f"{self._symbols[k]} {n}" for k, n in zip(held, counts, strict=True)).encode())
+                rows, keys = rows[wanted[keys]], keys[wanted[keys]]
+                counts = np.bincount(keys, minlength=len(self._symbols))
+                held = np.flatnonzero(counts)
+                whole.update(" ".join(f"{self._symbols[k]} {counts[k]}" for k in held).encode())
                 for column in sorted(set(values) - {"symbol"}):
                     whole.update(f"{name}.{column}".encode())
                     whole.update(digest_of(values[column][rows]))

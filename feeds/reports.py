@@ -105,11 +105,18 @@ class Reports:
         running = np.maximum.accumulate(key * (1 << 20) + self._quarter[rows.rows])
         return rows, running - key * (1 << 20)
 
-    def history_digest(self, day: np.datetime64) -> str:
-        """Hash over the reports that were known at the close of a day, whatever came later."""
+    def history_digest(self, day: np.datetime64, stocks: np.ndarray) -> str:
+        """Hash over the reports of some stocks that were known at the close of a day, whatever came later.
+
+        Parameters
+        ----------
+        day : datetime64[D]
+        stocks : ndarray of bool, shape (N,)
+        """
         rows, _ = self._versions.until(day)
+        rows = rows[stocks[self._stock[rows]]]
         whole = hashlib.sha256()
-        for values in (self._stock, self._quarter, self._day, *(self._table[name] for name in self.fields)):
+        for values in (self._table["symbol"], self._quarter, self._day, *(self._table[name] for name in self.fields)):
             whole.update(digest_of(values[rows]))
         return whole.hexdigest()
 

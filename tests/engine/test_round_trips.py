@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
@@ -155,13 +154,6 @@ def test_profits_of_trips_and_lots_add_up_to_the_change_of_the_account(seed: int
     assert (still["shares"] > 0).all() and (closed["shares"] > 0).all()
     unsold = (still["dividends"] - still["cost"] - still["fees"]).sum()
     assert closed["pnl"].sum() + unsold == pytest.approx(cash, abs=1e-4)
-
-
-def test_twenty_thousand_fills_take_less_than_half_a_second() -> None:
-    fills, actions, _, _ = random_account(20_000, 5)
-    start = time.process_time()
-    round_trips(fills, actions, DAYS)
-    assert time.process_time() - start < 0.5
 
 
 def test_the_summary_by_hand() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,15 +120,13 @@ def test_real_reports_of_moutai_are_known_the_day_after(real_data: Path, real_ca
     assert at(market, "2020-04-29").as_of("industry_sw_history", "l1_name").tolist() == ["食品饮料"]
 
 
-def test_one_join_of_all_real_reports_onto_120_month_ends_takes_under_two_seconds(
+def test_one_join_gives_all_real_reports_on_120_month_ends(
     real_data: Path, real_cache: Path
 ) -> None:
     market = open_market(str(real_data), universe="all", cache=real_cache)
     months = np.arange("2011-07", "2021-07", dtype="datetime64[M]").astype("datetime64[D]")
     ends = market.sessions[np.searchsorted(market.sessions, months) - 1]
-    began = time.process_time()
     found = [market.tables.reports(name).all_latest(ends) for name in market.tables.report_tables()]
-    assert time.process_time() - began < 2.0
     assert sum(map(len, found)) == 59
     assert {values.shape for figures in found for values in figures.values()} == {(120, 3589)}
 
@@ -147,15 +144,3 @@ def test_a_market_opens_from_its_cache_without_pandas_arrow_duckdb_or_pandera(
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60)
     assert done.stdout == "(23, 3) []\n", done.stderr
-
-
-def test_the_real_market_opens_from_its_mapped_cache_in_a_twentieth_of_a_second(
-    real_data: Path, real_cache: Path
-) -> None:
-    open_market(str(real_data), universe="all", cache=real_cache)
-    spent = []
-    for _ in range(5):
-        began = time.process_time()
-        market = open_market(str(real_data), universe="all", cache=real_cache)
-        spent.append(time.process_time() - began)
-    assert market.shape == (2550, 3589) and min(spent) < 0.05

@@ -1,0 +1,142 @@
+"""From T x N panels to rows packed by stock, and back.
+
+Rolling work runs over bars of one stock after the other, sessions without a bar left out: R rows, those of stock i
+at ``starts[i]:starts[i + 1]``. Each kernel walks the panel in its own order of memory, once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+ANCHOR = 64
+"""Running sums of the kernels restart at bars whose number in the pack of a stock is a multiple of this."""
+
+
+@njit(cache=True)
+def count_bars(traded: np.ndarray, begin: np.ndarray) -> np.ndarray:
+    """Bars of each stock from session ``begin[i]`` on; (N,) int64."""
+    sessions, stocks = traded.shape
+    counts = np.zeros(stocks, dtype=np.int64)
+    for t in range(sessions):
+        for i in range(stocks):
+            if traded[t, i] and t >= begin[i]:
+                counts[i] += 1
+    return counts
+
+
+@njit(cache=True)
+def pack(values: np.ndarray, traded: np.ndarray, begin: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Values (T, N) on the bars, packed by stock; (R,) float64."""
+    sessions, stocks = traded.shape
+    out = np.empty(starts[stocks], dtype=np.float64)
+    place = starts[:-1].copy()
+    for t in range(sessions):
+        for i in range(stocks):
+            if traded[t, i] and t >= begin[i]:
+                out[place[i]] = values[t, i]
+                place[i] += 1
+    return out
+
+
+@njit(cache=True)
+def pack_sessions(traded: np.ndarray, begin: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Index of the session of each packed row; (R,) int32."""
+    sessions, stocks = traded.shape
+    out = np.empty(starts[stocks], dtype=np.int32)
+    place = starts[:-1].copy()
+    for t in range(sessions):
+        for i in range(stocks):
+            if traded[t, i] and t >= begin[i]:
+                out[place[i]] = t
+                place[i] += 1
+    return out
+
+
+@njit(cache=True)
+def find_places(traded: np.ndarray, begin: np.ndarray, starts: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Packed row of each stock on each of the sessions ``rows`` (ascending), -1 without a bar; (D, N) int32."""
+    sessions, stocks = traded.shape
+    out = np.empty((len(rows), stocks), dtype=np.int32)
+    place = starts[:-1].copy()
+    d = 0
+    for t in range(sessions):
+        if d == len(rows):
+            break
+        asked = rows[d] == t
+        for i in range(stocks):
+            bar = traded[t, i] and t >= begin[i]
+            if asked:
+                out[d, i] = place[i] if bar else -1
+            if bar:
+                place[i] += 1
+        if asked:
+            d += 1
+    return out
+
+
+@njit(cache=True)
+def gather(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Packed values at the places, NaN where a place is -1; (D, N) float64."""
+    days, stocks = places.shape
+    out = np.empty((days, stocks), dtype=np.float64)
+    for d in range(days):
+        for i in range(stocks):
+            row = places[d, i]
+            out[d, i] = values[row] if row >= 0 else np.nan
+    return out
+
+
+@njit(cache=True)
+def last_bars(traded: np.ndarray, rows: np.ndarray, bars: int) -> np.ndarray:
+    """First session of each stock so that ``bars`` bars lie before the first of ``rows`` in the pack; (N,) int64.
+
+    The pack of a stock begins at a bar whose number, counted from its first in the panel, is a multiple of
+    :data:`ANCHOR`: kernels that restart their running sums at such bars then give the same bits as over the whole
+    history. A stock that has fewer bars begins with its first; one that trades on none of ``rows`` has none.
+    """
+    sessions, stocks = traded.shape
+    begin = np.full(stocks, sessions, dtype=np.int64)
+    number = np.zeros(stocks, dtype=np.int64)
+    for t in range(rows[0]):
+        for i in range(stocks):
+            if traded[t, i]:
+                number[i] += 1
+    for i in range(stocks):
+        for d in range(len(rows)):
+            if traded[rows[d], i]:
+                begin[i] = rows[0]
+                number[i] = max(0, (number[i] - bars) // ANCHOR * ANCHOR)
+                break
+    seen = np.zeros(stocks, dtype=np.int64)
+    for t in range(rows[0]):
+        for i in range(stocks):
+            if traded[t, i]:
+                if seen[i] == number[i] and begin[i] == rows[0]:
+                    begin[i] = t
+                seen[i] += 1
+    return begin
+
+
+@njit(cache=True)
+def mix(words: np.ndarray) -> np.uint64:
+    """A 64-bit hash of whole numbers in four lanes, at the speed of memory; it tells changes, not attackers, apart."""
+    prime = np.uint64(0x9E3779B97F4A7C15)
+    a, b, c, d = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+    count = len(words)
+    for k in range(0, count - 3, 4):
+        a = (a ^ words[k]) * prime
+        b = (b ^ words[k + 1]) * prime
+        c = (c ^ words[k + 2]) * prime
+        d = (d ^ words[k + 3]) * prime
+        a ^= a >> np.uint64(29)
+        b ^= b >> np.uint64(29)
+        c ^= c >> np.uint64(29)
+        d ^= d >> np.uint64(29)
+    for k in range(count - count % 4, count):
+        a = (a ^ words[k]) * prime
+        a ^= a >> np.uint64(29)
+    for lane in (b, c, d, np.uint64(count)):
+        a = (a ^ lane) * prime
+        a ^= a >> np.uint64(32)
+    return a

@@ -1,0 +1,221 @@
+"""What a factor computes from: the market up to its last session, packed by stock, and the reports known by then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from engine.errors import ConfigError, DataError
+from engine.market import Market
+from engine.view import View
+from signals.factors import packing
+
+Made = TypeVar("Made")
+
+
+class FactorPanel:
+    """Bars, reports and dated tables of N stocks, asked for at D sessions.
+
+    A window of a factor counts a stock's own bars: sessions on which it was halted are not there, and a stock without
+    a bar on a session has no factor on it.
+
+    Parameters
+    ----------
+    source : Market or View
+        A view ends at its t, and so does everything here.
+    rows : sequence of int, optional
+        Sessions asked for, ascending indices; all of a market and the last of a view by default.
+    tail : int, optional
+        Pack only the last so many bars of each stock up to the first session asked for, and those after it. Enough for
+        factors whose ``lookback`` is at most ``tail``; the whole history by default.
+
+    Attributes
+    ----------
+    source : Market or View
+    shape : tuple of int
+        (D, N).
+    rows : ndarray of int64, shape (D,)
+    dates : ndarray of datetime64[D], shape (D,)
+    symbols : list of str, length N
+    starts : ndarray of int64, shape (N + 1,)
+        Bars of stock i are packed rows ``starts[i]:starts[i + 1]``.
+
+    Raises
+    ------
+    ConfigError
+        If ``rows`` are not ascending or lie outside the source.
+    """
+
+    def __init__(
+        self, source: Market | View, rows: Sequence[int] | np.ndarray | None = None, tail: int | None = None
+    ) -> None:
+        self.source = source
+        self._market: Market = source._market if isinstance(source, View) else source
+        self.sessions: np.ndarray = source.sessions
+        count = len(self.sessions)
+        if rows is None:
+            rows = [count - 1] if isinstance(source, View) else range(count)
+        self.rows = np.asarray(rows, dtype=np.int64)
+        if len(self.rows) and (self.rows[0] < 0 or self.rows[-1] >= count or (np.diff(self.rows) <= 0).any()):
+            raise ConfigError(f"factors are asked for at ascending sessions from 0 to {count - 1} of this panel")
+        self.dates = self.sessions[self.rows]
+        self.symbols = source.symbols
+        self.shape = (len(self.rows), len(self.symbols))
+        self._traded: np.ndarray = source.traded
+        if tail is None or not len(self.rows):
+            self._begin = np.zeros(len(self.symbols), dtype=np.int64)
+        else:
+            self._begin = packing.last_bars(self._traded, self.rows, int(tail))
+        counts = packing.count_bars(self._traded, self._begin)
+        self.starts = np.concatenate([[0], np.cumsum(counts)])
+        self._memo: dict[Any, Any] = {}
+
+    # -- bars, packed -------------------------------------------------------------------------------
+
+    def shared(self, key: Any, make: Callable[[], Made]) -> Made:
+        """What ``make()`` gives, made once for all factors of this panel."""
+        if key not in self._memo:
+            self._memo[key] = make()
+        found: Made = self._memo[key]
+        return found
+
+    def forget(self) -> None:
+        """Drop the intermediate results that :meth:`shared` holds."""
+        self._memo.clear()
+
+    def bars(self, field: str) -> np.ndarray:
+        """A field of the market on the bars; float64, shape (R,), in its unit (yuan, shares, fractions)."""
+
+        def make() -> np.ndarray:
+            return packing.pack(getattr(self.source, field), self._traded, self._begin, self.starts)
+
+        return self.shared(("bars", field), make)
+
+    def adjusted(self, field: str) -> np.ndarray:
+        """A price times the adjustment factor on the bars, so that ratios are total returns; shape (R,)."""
+        return self.shared(("adjusted", field), lambda: self.bars(field) * self.bars("adj_factor"))
+
+    @property
+    def returns(self) -> np.ndarray:
+        """Close over the exchange's reference price - 1, the return since the bar before; fractions, shape (R,)."""
+        return self.shared("returns", lambda: self.bars("close") / self.bars("preclose") - 1.0)
+
+    @property
+    def bar_sessions(self) -> np.ndarray:
+        """Index of the session of each packed row; int32, shape (R,)."""
+        return self.shared("sessions", lambda: packing.pack_sessions(self._traded, self._begin, self.starts))
+
+    @property
+    def bar_stocks(self) -> np.ndarray:
+        """Index of the stock of each packed row; int32, shape (R,)."""
+        stocks = np.arange(len(self.symbols), dtype=np.int32)
+        return self.shared("stocks", lambda: np.repeat(stocks, np.diff(self.starts)))
+
+    @property
+    def places(self) -> np.ndarray:
+        """Packed row of each stock at each session asked for, -1 without a bar; int32, shape (D, N)."""
+        return self.shared("places", lambda: packing.find_places(self._traded, self._begin, self.starts, self.rows))
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """Packed values at the sessions asked for, NaN where a stock has no bar; (R,) to (D, N)."""
+        return packing.gather(values, self.places)
+
+    # -- at the sessions asked for ------------------------------------------------------------------
+
+    def at(self, field: str) -> np.ndarray:
+        """A field of the market at the sessions asked for; shape (D, N)."""
+        values: np.ndarray = getattr(self.source, field)
+        return values if self.shape[0] == len(self.sessions) else values[self.rows]
+
+    @property
+    def traded(self) -> np.ndarray:
+        """Which stocks have a bar at the sessions asked for; bool, shape (D, N)."""
+        return self.at("traded").astype(bool)
+
+    def fundamentals(
+        self, field: str, *, table: str, kind: str = "reported", lag: int = 0, skip_empty: bool = False
+    ) -> np.ndarray:
+        """A figure of the reports out before each session asked for; see :meth:`engine.view.View.fundamentals`."""
+        return self._known.fundamentals(  # type: ignore[no-any-return]
+            field, self.dates, kind=kind, lag=lag, skip_empty=skip_empty, table=table
+        )
+
+    def as_of(self, table: str, column: str) -> np.ndarray:
+        """The last value of a dated table on or before each session asked for; shape (D, N)."""
+        return self._known.as_of(table, column, self.dates)  # type: ignore[no-any-return]
+
+    def members(self, index: str) -> np.ndarray:
+        """Which stocks are in an index (``csi300``) at each session asked for; bool, shape (D, N)."""
+        return self._known.members(index, self.dates)  # type: ignore[no-any-return]
+
+    @property
+    def industry(self) -> np.ndarray:
+        """Shenwan level-1 industry in force at each session asked for, as whole numbers; -1 unknown; (D, N) int64."""
+
+        def make() -> np.ndarray:
+            import pandas as pd
+
+            names = self.as_of("industry_sw_history", "l1_code")
+            codes, _ = pd.factorize(names.ravel(), sort=True, use_na_sentinel=True)
+            return np.asarray(codes, dtype=np.int64).reshape(self.shape)
+
+        return self.shared("industry", make)
+
+    # -- along the sessions -------------------------------------------------------------------------
+
+    def index(self, code: str) -> np.ndarray:
+        """Closes of an index in points on all T sessions, NaN where the data have none.
+
+        Raises
+        ------
+        DataError
+            If the data do not have the index.
+        """
+        return self.shared(("index", code), lambda: self._known.index_close(code, self.sessions))
+
+    @property
+    def dividends(self) -> dict[str, np.ndarray]:
+        """Cash dividends up to the last session: ``t``, ``i``, ``cash`` in yuan a share held before the ex-date."""
+        events = self._market.events
+        keep = (events["t"] < len(self.sessions)) & np.isfinite(events["cash"]) & (events["cash"] > 0)
+        return {name: events[name][keep] for name in ("t", "i", "cash")}
+
+    # -- what there is ------------------------------------------------------------------------------
+
+    @property
+    def _known(self) -> Any:
+        return self._market.known
+
+    def has(self, name: str) -> bool:
+        """Whether the data hold an input, written as in :class:`signals.factors.registry.Factor`."""
+        kind, _, rest = name.partition(":")
+        if not rest:
+            return name in self._market.fields or name == "events"
+        if kind == "none" or self._market.tables is None:
+            return False
+        if kind == "item":
+            from signals.factors import items
+
+            return items.available(self, rest)
+        if kind == "index":
+            return self._known.has_index(rest)  # type: ignore[no-any-return]
+        table, _, column = rest.partition(".")
+        return self._known.has(table, column)  # type: ignore[no-any-return]
+
+
+def month_ends(sessions: np.ndarray, start: Any = None, end: Any = None) -> np.ndarray:
+    """Indices of the last session of each month in [start, end]; the last month counts though it may run on.
+
+    Raises
+    ------
+    DataError
+        If no session lies in the span.
+    """
+    first = 0 if start is None else int(np.searchsorted(sessions, np.datetime64(start, "D")))
+    last = len(sessions) if end is None else int(np.searchsorted(sessions, np.datetime64(end, "D"), side="right"))
+    if first >= last:
+        raise DataError(f"there is no session between {start} and {end} in this market")
+    month = sessions[first:last].astype("datetime64[M]")
+    return first + np.flatnonzero(np.append(month[1:] != month[:-1], True))

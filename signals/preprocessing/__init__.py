@@ -1,0 +1,1 @@
+"""Steps of preprocessing and their compiled parts; :mod:`signals.preprocess` chains them."""

@@ -1,0 +1,200 @@
+"""Computed factors are kept by content, appended by session and computed anew when anything under them changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from noisy_folder import few_stocks
+
+from engine.errors import DataError
+from engine.market import Market
+from feeds.sources import data_folder
+from feeds.store import open_market
+from signals.factors import cache as cache_module
+from signals.factors.cache import FactorCache
+from signals.factors.panel import FactorPanel, month_ends
+from signals.factors.registry import Factor, get
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A small data folder, and a cache."""
+    place = tmp_path_factory.mktemp("world")
+    source = data_folder("synthetic:stocks=100,seed=3", place)
+    symbols = sorted(pd.read_parquet(source / "securities.parquet")["symbol"])[:25]
+    return few_stocks(source, place / "true", symbols, range(2012, 2016)), place / "cache"
+
+
+@pytest.fixture
+def open_at(world: tuple[Path, Path]) -> Callable[..., Market]:
+    def open_at(end: str, **more: Any) -> Market:
+        return open_market(str(world[0]), universe="all", start="2013-01-04", end=end, cache=world[1], **more)
+
+    return open_at
+
+
+NAMES = ("return_1m", "turnover_1m", "macd_30_10_15", "ep")
+
+
+@pytest.fixture
+def factors() -> list[Factor]:
+    return [get(name) for name in NAMES]
+
+
+def same(one: np.ndarray, other: np.ndarray) -> bool:
+    return np.array_equal(one, other, equal_nan=True)
+
+
+def test_a_second_call_computes_nothing_and_gives_the_same_bits(
+    open_at: Callable[..., Market], factors: list[Factor], tmp_path: Path
+) -> None:
+    cache, market = FactorCache(tmp_path), open_at("2015-06-30")
+    rows = month_ends(market.sessions, "2013-01-04")
+    first = cache.values(market, factors, rows, schedule="monthly")
+    assert cache.computed == list(NAMES) and cache.appended == []
+    again = FactorCache(tmp_path)
+    second = again.values(open_at("2015-06-30"), factors, rows, schedule="monthly")
+    assert again.computed == again.appended == []
+    for one in factors:
+        assert same(first[one.name], second[one.name]) and same(second[one.name], one(FactorPanel(market, rows)))
+        assert not second[one.name].flags.writeable
+
+
+def test_a_new_day_is_appended_to_every_factor_with_the_bits_of_the_whole_history(
+    open_at: Callable[..., Market], factors: list[Factor], tmp_path: Path
+) -> None:
+    cache = FactorCache(tmp_path)
+    old, new = open_at("2015-06-29"), open_at("2015-06-30")
+    cache.values(old, factors)
+    found = cache.values(new, factors)
+    assert cache.computed == [] and cache.appended == list(NAMES)
+    for one in factors:
+        assert same(found[one.name], one(FactorPanel(new)))
+
+
+def test_the_last_look_of_a_month_that_went_on_is_replaced(
+    open_at: Callable[..., Market], factors: list[Factor], tmp_path: Path
+) -> None:
+    cache = FactorCache(tmp_path)
+    for end in ("2015-06-15", "2015-07-10"):
+        market = open_at(end)
+        rows = month_ends(market.sessions, "2013-01-04")
+        found = cache.values(market, factors, rows, schedule="monthly")
+    assert cache.appended == list(NAMES)
+    for one in factors:
+        assert same(found[one.name], one(FactorPanel(market, rows)))
+
+
+def test_a_change_of_history_computes_what_reads_it_and_nothing_else(
+    world: tuple[Path, Path], factors: list[Factor], tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    symbols = sorted(pd.read_parquet(world[0] / "securities.parquet")["symbol"])
+    few_stocks(world[0], folder, symbols, range(2012, 2016))
+    options: dict[str, Any] = {"universe": "all", "start": "2013-01-04", "cache": tmp_path / "markets"}
+    cache = FactorCache(tmp_path / "factors")
+    cache.values(open_market(str(folder), end="2015-06-29", **options), factors)
+    path = folder / "daily_bars" / "2014.parquet"
+    bars = pd.read_parquet(path)
+    bars["turnover"] = (bars["turnover"] * 1.01).astype(bars["turnover"].dtype)
+    bars.to_parquet(path, index=False)
+    market = open_market(str(folder), end="2015-06-30", **options)
+    found = cache.values(market, factors)
+    assert cache.computed == ["turnover_1m"]
+    for one in factors:
+        assert same(found[one.name], one(FactorPanel(market)))
+
+
+def test_a_stock_that_lists_later_widens_the_files(
+    world: tuple[Path, Path], factors: list[Factor], tmp_path: Path
+) -> None:
+    symbols = sorted(pd.read_parquet(world[0] / "securities.parquet")["symbol"])
+    late = symbols[7]
+    folder = few_stocks(world[0], tmp_path / "data", symbols, range(2012, 2016))
+    for path in sorted((folder / "daily_bars").glob("*.parquet")):
+        bars = pd.read_parquet(path)
+        bars[(bars["symbol"] != late) | (bars["date"] > "2015-06-29")].to_parquet(path, index=False)
+    options: dict[str, Any] = {"universe": "all", "start": "2013-01-04", "cache": tmp_path / "markets"}
+    prices = [one for one in factors if not any(":" in name for name in one.inputs)]
+    cache = FactorCache(tmp_path / "factors")
+    old = open_market(str(folder), end="2015-06-26", **options)
+    cache.values(old, prices)
+    new = open_market(str(folder), end="2015-07-03", **options)
+    assert late not in old.symbols and late in new.symbols
+    found = cache.values(new, prices)
+    assert cache.computed == []
+    for one in prices:
+        assert same(found[one.name], one(FactorPanel(new)))
+
+
+def test_touching_the_code_of_one_factor_computes_that_one_alone(
+    open_at: Callable[..., Market], tmp_path: Path
+) -> None:
+    def file(scale: float) -> Path:
+        path = tmp_path / "mine.py"
+        path.write_text(
+            "from signals.factors.registry import factor\n"
+            f"SCALE = {scale}\n"
+            "def declare(name):\n"
+            "    return factor(name, chinese='x', family='mine', direction=1, unit='x', inputs=('close',),\n"
+            "                  lookback=1, source='mine')\n"
+            "@declare('mine_one')\n"
+            "def one(panel):\n"
+            "    return panel.spread(panel.bars('close') * SCALE)\n"
+            "@declare('mine_two')\n"
+            "def two(panel):\n"
+            "    return panel.spread(panel.bars('close') + 1.0)\n"
+        )
+        return path
+
+    from signals.factors.registry import load_file
+
+    market, cache = open_at("2015-06-30"), FactorCache(tmp_path / "factors")
+    cache.values(market, load_file(file(2.0)))
+    assert cache.computed == ["mine_one", "mine_two"]
+    found = cache.values(market, load_file(file(3.0)))
+    assert cache.computed == ["mine_one"]
+    assert same(found["mine_one"], np.where(market.traded > 0, market.close * 3.0, np.nan))
+
+
+def test_a_write_that_is_cut_off_is_never_taken_for_values(
+    open_at: Callable[..., Market], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, one = FactorCache(tmp_path), get("return_1m")
+    cache.values(open_at("2015-06-15"), [one], month_ends(open_at("2015-06-15").sessions), schedule="monthly")
+    market = open_at("2015-07-10")
+    rows = month_ends(market.sessions)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache_module._Work, "_put", staticmethod(killed))
+        with pytest.raises(KeyboardInterrupt):
+            cache.values(market, [one], rows, schedule="monthly")
+    note = next(tmp_path.glob("*/*.json"))
+    kept = len(json.loads(note.read_text())["days"])
+    assert kept == len(rows) - 2, "the look that will be replaced is no longer vouched for"
+    assert same(cache.values(market, [one], rows, schedule="monthly")["return_1m"], one(FactorPanel(market, rows)))
+
+
+def test_a_file_that_was_cut_is_computed_again(open_at: Callable[..., Market], tmp_path: Path) -> None:
+    cache, one, market = FactorCache(tmp_path), get("return_1m"), open_at("2015-06-15")
+    cache.values(market, [one])
+    file = next(tmp_path.rglob("*.f64"))
+    file.write_bytes(file.read_bytes()[:-8])
+    assert same(cache.values(market, [one])["return_1m"], one(FactorPanel(market)))
+    assert cache.computed == ["return_1m"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(open_at: Callable[..., Market], tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(DataError, match="factor cache cannot be written into .*file.*HUICE_CACHE"):
+        FactorCache(blocked).values(open_at("2015-06-15"), [get("return_1m")])
