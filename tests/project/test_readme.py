@@ -33,6 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("user")
     for name, code in zip(("my_strategy.py", "my_signal.py", "cross.py"), named_python(), strict=True):
         (place / name).write_text(code, encoding="utf-8")
+    (place / "my_factor.py").write_text(next(code for code in blocks("python") if "@factor(" in code), encoding="utf-8")
     (place / "run.toml").write_text(blocks("toml")[0], encoding="utf-8")
     (place / "my.toml").write_text(blocks("toml")[1], encoding="utf-8")
     (place / "downloads").mkdir()
@@ -121,8 +122,45 @@ def test_the_mapping_of_the_readme_is_ten_lines_and_finds_the_dividend(folder: P
     assert done.stdout.split()[3:] == ["2020-06-24", "1474.5", "1457.48"]  # 17.02 yuan a share
 
 
+def factor_commands() -> list[str]:
+    return [command for command in commands() if "factors.py" in command]
+
+
+@pytest.mark.parametrize("command", factor_commands())
+def test_every_factor_command_of_the_readme_runs_and_prints_what_is_shown(command: str, folder: Path) -> None:
+    if "../shared/data" in command and not DATA.is_dir():
+        pytest.skip("real data are not here: set HUICE_DATA to their folder")
+    done = call(command.replace("../shared/data", str(DATA)), folder)
+    assert done.returncode == 0, done.stderr
+    lines = iter(done.stdout.splitlines())
+    for shown in printed_by(command):
+        assert shown in lines, f"{shown!r} is not printed, or not there"
+    if "--html" in command:
+        assert (folder / command.rsplit(" ", 1)[1]).stat().st_size > 100_000
+
+
+def test_the_readme_shows_each_command_of_factors_py_and_counts_each_family() -> None:
+    from signals.factors.registry import FAMILIES, registered
+
+    for text in (README, CHINESE):
+        for name in ("list", "screen", "sheet", "backtest"):
+            assert f"python scripts/factors.py {name} " in text, name
+        for family, chinese in FAMILIES.items():
+            count = sum(one.family == family for one in registered().values())
+            assert f"| {family} | {count} |" in text or f"| {chinese} `{family}` | {count} |" in text, family
+    assert sum(bool(printed_by(command)) for command in factor_commands()) == 2
+
+
+def test_the_chain_of_the_readme_runs(folder: Path) -> None:
+    code = next(code for code in blocks("python") if "Chain.of(" in code)
+    environment = os.environ | {"HUICE_CACHE": str(folder / "cache"), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"\(60, \d+, 37\) 36 \[.*\]\n", done.stdout)
+
+
 @pytest.mark.parametrize("command", [c for c in commands() if not re.search("my_strategy.py|bench.py", c)
-                                     and c not in data_commands()])  # fmt: skip
+                                     and c not in (*data_commands(), *factor_commands())])  # fmt: skip
 def test_every_command_of_the_readme_runs(command: str, folder: Path) -> None:
     if "../shared/data" in command:
         if not DATA.is_dir():
