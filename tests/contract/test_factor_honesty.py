@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,7 @@ from signals.factors.registry import FAMILIES, Factor, registered
 DAY = "2017-06-30"
 
 
-def _real() -> tuple[Path, list[str]]:
-    default = Path(__file__).resolve().parents[3] / "shared" / "data"
-    folder = Path(os.environ.get("HUICE_DATA", default))
-    if not (folder / "calendar.parquet").is_file():
-        pytest.skip("no real data: set HUICE_DATA to their folder")
+def _real(folder: Path) -> tuple[Path, list[str]]:
     members = pd.read_parquet(folder / "constituents.parquet")
     names = set(members[(members["index_code"] == "000300") & members["in_bars"]]["symbol"])
     return folder, sorted(names)[::16]
@@ -39,7 +34,7 @@ def _synthetic(cache: Path) -> tuple[Path, list[str]]:
 def markets(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Market, Market]:
     """A market, and its twin that is noise after the day."""
     place = tmp_path_factory.mktemp(request.param)
-    source, symbols = _real() if request.param == "real" else _synthetic(place)
+    source, symbols = _real(request.getfixturevalue("real_data")) if request.param == "real" else _synthetic(place)
     true = few_stocks(source, place / "true", symbols, range(2012, 2019))
     twin = noisy_twin(true, place / "noise", DAY)
     options: dict[str, Any] = {"universe": "all", "cache": place / "cache"}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from real_data import DATA, on_real_data
 from small_market import market_of
 
 from engine import corporate_proof
@@ -18,8 +16,6 @@ from engine.market import Market
 from engine.successors import renamed_pairs, successors
 
 A = "600000.SH"
-DATA = Path(os.environ.get("HUICE_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
-on_real_data = pytest.mark.skipif(not DATA.is_dir(), reason="real data are not here: set HUICE_DATA to their folder")
 
 
 def small(factors: list[float], cash: float) -> Market:

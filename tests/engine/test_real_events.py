@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from real_data import DATA, on_real_data
 
 from engine.fees import ZeroFees
 from engine.rules import Rules
 from engine.simulation import simulate
 from strategies.base import RebalanceStrategy
 
-DATA = Path(os.environ.get("HUICE_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="real data are not here: set HUICE_DATA to their folder")
+pytestmark = on_real_data
 
 
 class Holder(RebalanceStrategy):

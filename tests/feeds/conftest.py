@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,15 +17,6 @@ def tables() -> Tables:
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[Tables], Path]:
     return lambda tables: write_tables(tmp_path / "data", tables)
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    default = Path(__file__).resolve().parents[3] / "shared" / "data"
-    folder = Path(os.environ.get("HUICE_DATA", default))
-    if not (folder / "calendar.parquet").is_file():
-        pytest.skip("no real data: set HUICE_DATA to their folder")
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from real_data import DATA as REAL
 
 from engine.errors import ConfigError, DataError
 from feeds.schema import EVENT_OPTIONAL
 from feeds.synthetic_feed import Streams, SyntheticConfig, is_spec, parse_spec, write_synthetic
-
-REAL = Path(os.environ.get("HUICE_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 
 DAY, WORD = "timestamp[ms]", "large_string"
 SCHEMA = {

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 from backbroker import (
     Baskets,
@@ -18,10 +15,9 @@ from backbroker import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_data import DATA, WHY
 
 from engine.market import Market
-
-DATA = Path(os.environ.get("HUICE_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 
 
 @pytest.mark.parametrize("through", ["handles", "feeds"])
@@ -82,7 +78,7 @@ def test_strategies_drawn_at_random_give_the_same_account_and_notices(
 def twenty_real_stocks(tmp_path_factory: pytest.TempPathFactory) -> Market:
     """500 sessions of the first twenty members of the CSI 300 that traded on all of them."""
     if not DATA.is_dir():
-        pytest.skip("real data are not here: set HUICE_DATA to their folder")
+        pytest.skip(WHY)
     from feeds.store import open_market
 
     cache = tmp_path_factory.mktemp("cache")

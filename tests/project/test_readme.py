@@ -11,12 +11,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from real_data import DATA, WHY
 from small_data import small_tables, write_tables
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
-DATA = Path(os.environ.get("HUICE_DATA", ROOT.parent / "shared" / "data"))
 
 
 def blocks(kind: str, text: str = README) -> list[str]:
@@ -99,7 +99,7 @@ MORE = {" fetch ": ["--help"], " calibrate ": ["--stocks", "100", "--seeds", "1"
 @pytest.mark.parametrize("command", data_commands())
 def test_every_data_command_of_the_readme_runs_and_prints_what_is_shown(command: str, folder: Path) -> None:
     if "../shared/data" in command and not DATA.is_dir():
-        pytest.skip("real data are not here: set HUICE_DATA to their folder")
+        pytest.skip(WHY)
     more = [option for word, options in MORE.items() if word in command for option in options]
     done = call(command.replace("../shared/data", str(DATA)), folder, *more)
     assert done.returncode == 0, done.stderr
@@ -129,7 +129,7 @@ def factor_commands() -> list[str]:
 @pytest.mark.parametrize("command", factor_commands())
 def test_every_factor_command_of_the_readme_runs_and_prints_what_is_shown(command: str, folder: Path) -> None:
     if "../shared/data" in command and not DATA.is_dir():
-        pytest.skip("real data are not here: set HUICE_DATA to their folder")
+        pytest.skip(WHY)
     done = call(command.replace("../shared/data", str(DATA)), folder)
     assert done.returncode == 0, done.stderr
     lines = iter(done.stdout.splitlines())
@@ -164,7 +164,7 @@ def test_the_chain_of_the_readme_runs(folder: Path) -> None:
 def test_every_command_of_the_readme_runs(command: str, folder: Path) -> None:
     if "../shared/data" in command:
         if not DATA.is_dir():
-            pytest.skip("real data are not here: set HUICE_DATA to their folder")
+            pytest.skip(WHY)
         command = command.replace("../shared/data", str(DATA))
     if "<id>" in command:
         first = call("python scripts/backtest.py --config run.toml --no-tearsheet", folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +10,6 @@ import pytest
 
 from engine.market import Market
 from feeds.store import open_market
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    default = Path(__file__).resolve().parents[3] / "shared" / "data"
-    folder = Path(os.environ.get("HUICE_DATA", default))
-    if not (folder / "calendar.parquet").is_file():
-        pytest.skip("no real data: set HUICE_DATA to their folder")
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from real_data import DATA, on_real_data
 from reports_market import QUARTERS, SESSIONS, SYMBOLS, market_of, reports, tables
 from small_data import Tables, day
 
@@ -18,9 +18,6 @@ from feeds.store import open_market
 from signals.factors import registry
 from signals.factors.item_sources import ALL_SHARES, ANNUAL, ITEMS, QUARTERLY, RATIOS
 from signals.factors.panel import FactorPanel
-
-DATA = Path(os.environ.get("HUICE_DATA", Path(__file__).parents[3] / "shared" / "data"))
-on_real_data = pytest.mark.skipif(not DATA.is_dir(), reason="real data are not here: set HUICE_DATA to their folder")
 
 FAMILIES = ("valuation", "growth", "quality", "leverage", "size", "shareholders")
 MINE = [name for name, one in registry.registered().items() if one.family in FAMILIES]

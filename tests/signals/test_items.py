@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from real_data import DATA, on_real_data
 from reports_market import SESSIONS, market_of, multiples, reports, tables
 
 from engine.errors import ConfigError, DataError
@@ -15,9 +15,6 @@ from feeds.store import open_market
 from signals.factors.item_sources import ITEMS, RATIOS
 from signals.factors.items import available, due_quarters, item, oldest_quarters
 from signals.factors.panel import FactorPanel, month_ends
-
-DATA = Path(os.environ.get("HUICE_DATA", Path(__file__).parents[3] / "shared" / "data"))
-on_real_data = pytest.mark.skipif(not DATA.is_dir(), reason="real data are not here: set HUICE_DATA to their folder")
 
 
 def row(end: str, told: str, **figures: float) -> dict[str, object]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
+from real_data import DATA, on_real_data
 
 from feeds.store import open_market
 from signals.factors import registry
 from signals.factors.panel import FactorPanel, month_ends
 from signals.factors.papers import CLASSES, PAPERS, STYLES
-
-DATA = Path(os.environ.get("HUICE_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
 @pytest.mark.parametrize("paper", sorted(PAPERS))
@@ -57,7 +53,7 @@ def test_a_paper_can_be_chosen_by_name() -> None:
     assert [one.name for one in registry.select(["paper-1"])] == list(PAPERS["paper-1"])
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="real data are not here: set HUICE_DATA to their folder")
+@on_real_data
 def test_fundamental_factors_of_the_papers_cover_the_csi_300_but_for_what_the_data_lack() -> None:
     market = open_market(str(DATA), universe="csi300", start="2013-01-04", end="2019-12-31")
     panel = FactorPanel(market, month_ends(market.sessions, "2014-09-01"))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from real_data import DATA, WHY
 from scipy.stats import norm
 from small_market import market_of
 
@@ -459,9 +460,9 @@ def test_the_chain_of_paper_3_equals_statsmodels_on_real_stocks(tmp_path: Path) 
 
     from feeds.store import open_market
 
-    folder = Path(os.environ.get("HUICE_DATA", ROOT.parent / "shared" / "data"))
+    folder = DATA
     if not (folder / "securities.parquet").is_file():
-        pytest.skip("no real data: set HUICE_DATA to their folder")
+        pytest.skip(WHY)
     symbols = pd.read_parquet(folder / "securities.parquet", columns=["symbol"])["symbol"].sort_values()[::10]
     market = open_market(str(folder), universe=symbols.tolist(), start="2014-07-01", end="2016-12-30", cache=tmp_path)
     rows = np.array([150, 250, 350, 450])

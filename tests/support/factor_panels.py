@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Hashable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from real_data import DATA, WHY
 
 from feeds.store import open_market
 from signals.factors.panel import FactorPanel
-
-DATA = Path(os.environ.get("HUICE_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 
 
 @cache
 def real_panel(stocks: int = 4, start: str = "2014-07-01", end: str = "2016-12-30") -> FactorPanel:
     """Stocks at even distances in the list of securities; skips the test where the real data are not here."""
     if not DATA.is_dir():
-        pytest.skip("real data are not here: set HUICE_DATA to their folder")
+        pytest.skip(WHY)
     import pandas as pd
 
     listed = pd.read_parquet(DATA / "securities.parquet", columns=["symbol", "first_bar", "last_bar"])
