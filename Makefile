@@ -16,7 +16,11 @@ COMPILE = $(UV) pip compile pyproject.toml $(LOCK_FLAGS) --quiet --group build -
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-akshare lint bench wheel lock clean
+# What `make test-torch` runs: these skip, whole or in part, where torch is not installed.
+TORCH_TESTS = tests/signals/test_networks.py tests/signals/test_training.py tests/signals/test_model_files.py \
+	tests/signals/test_paper_signals.py tests/signals/test_adapters.py tests/contract/test_signal_contract.py
+
+.PHONY: help demo test test-slow test-akshare test-torch lint bench wheel lock clean
 .DELETE_ON_ERROR:
 
 help:  ## list these targets
@@ -33,6 +37,9 @@ test-slow: $(VENV)/.test-$(PYTAG)  ## run every test, the slow ones too (a fresh
 
 test-akshare: $(VENV)/.akshare-$(PYTAG)  ## add AKShare to the test environment and test the feed against it (no network)
 	$(BIN)/python -m pytest -m "slow or not slow" $(AKSHARE_TESTS)
+
+test-torch: $(VENV)/.torch-$(PYTAG)  ## add torch to the test environment and test the networks
+	$(BIN)/python -m pytest -m "slow or not slow" $(TORCH_TESTS)
 
 lint: $(VENV)/.test-$(PYTAG)  ## check style (ruff) and types (mypy)
 	$(BIN)/python -m ruff check .
@@ -82,4 +89,9 @@ $(VENV)/.core-$(PYTAG) $(VENV)/.test-$(PYTAG): $(VENV)/.%-$(PYTAG): $(VENV)/.ven
 $(VENV)/.akshare-$(PYTAG): $(VENV)/.test-$(PYTAG) locks/akshare-py311.txt
 	@[ "$(PYTAG)" = py311 ] || { echo "error: AKShare is locked for Python 3.11; make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
 	$(PIP) install -r locks/akshare-py311.txt
+	@touch $@
+
+$(VENV)/.torch-$(PYTAG): $(VENV)/.test-$(PYTAG) locks/torch-py311.txt
+	@[ "$(PYTAG)" = py311 ] || { echo "error: torch is locked for Python 3.11; make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
+	$(PIP) install -r locks/torch-py311.txt
 	@touch $@

@@ -16,6 +16,7 @@ from engine.measures import headline, per_session, sessions_per_year
 from engine.rules import Rules
 from engine.run_folder import Run, is_complete, run_id, write_run
 from engine.simulation import Progress, Simulation, simulate
+from signals.protocols import check_protocol, hand_over
 
 if TYPE_CHECKING:
     from engine.market import Market
@@ -30,6 +31,7 @@ def run(
     force: bool = False,
     progress: Progress | None = None,
     cache: str | Path | None = None,
+    protocol: str = "honest",
 ) -> Run:
     """Run a backtest and return it; its folder is ``out``/<id>.
 
@@ -45,6 +47,9 @@ def run(
         See :data:`engine.simulation.Progress`.
     cache : path, optional
         Folder of market caches; ``HUICE_CACHE`` or ``.huice/cache`` by default.
+    protocol : {"honest", "paper"}
+        ``paper`` hands the full history to a signal that declares this protocol; the run is marked LEAKS. A run
+        whose signals follow the other protocol, or both, is refused.
 
     Returns
     -------
@@ -65,6 +70,7 @@ def run(
     config = config.completed()
     strategy = plugins.resolve("strategy", config.strategy.name)
     signal = plugins.build("signal", config.signal) if config.signal.name else None
+    check_protocol(signal, protocol)
     fees = plugins.build("fees", config.fees)
     slippage = plugins.build("slippage", config.slippage)
     feeds = list(config.bar_feeds) or list(getattr(strategy, "bar_feeds", ()))
@@ -90,11 +96,12 @@ def run(
     folder = Path(out) / identity
     if not force and is_complete(folder):
         return Run.load(folder).as_reused()
+    leaks = protocol == "paper"
     done = simulate(
         market,
         strategy,
         config.strategy.params,
-        signal=signal,
+        signal=hand_over(signal, market) if leaks else signal,
         rebalance=config.rebalance,
         anchor=config.anchor,
         start=config.start,
@@ -109,7 +116,7 @@ def run(
         progress=progress,
     )
     frames = _frames(done)
-    result = _result(config, done, frames, identity)
+    result = _result(config, done, frames, identity, leaks)
     write_run(folder, config=config, result=result, frames=frames)
     return Run.load(folder)
 
@@ -155,7 +162,9 @@ def _risk_free(config: RunConfig, market: Market, t: np.ndarray) -> tuple[str, f
     return "cgb10y", np.asarray(market.series["risk_free_10y"])[t]
 
 
-def _result(config: RunConfig, done: Simulation, frames: Mapping[str, Any], identity: str) -> dict[str, Any]:
+def _result(
+    config: RunConfig, done: Simulation, frames: Mapping[str, Any], identity: str, leaks: bool
+) -> dict[str, Any]:
     from feeds.survivorship import coverage_numbers, data_warnings
     from feeds.synthetic_feed import is_spec
 
@@ -188,7 +197,7 @@ def _result(config: RunConfig, done: Simulation, frames: Mapping[str, Any], iden
         "cash_rate": config.cash_rate,
         "fees_text": broker.fees.describe(),
         "slippage_text": broker.slippage.describe(),
-        "leaks": False,
+        "leaks": leaks,
         "headline": headline(
             dates,
             value,

@@ -58,8 +58,8 @@ def cpu(job: Callable[[], Any], repeats: int = 3) -> float:
     return min(spent)
 
 
-def measure(data: str) -> dict[str, Any]:
-    """The figures on a folder of the store, all its stocks from 2012 on.
+def measure(data: str, start: str = "2012-01-04") -> dict[str, Any]:
+    """The figures on a folder of the store, all its stocks from ``start`` on.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def measure(data: str) -> dict[str, Any]:
     from signals.factors import alpha158
     from signals.factors.panel import FactorPanel
 
-    panel = FactorPanel(open_market(data, universe="all", start="2012-01-04"))
+    panel = FactorPanel(open_market(data, universe="all", start=start))
     single = {name: cpu(job) for name, job in twenty(panel).items()}
     for field in ("open", "high", "low", "close", "volume", "amount", "adj_factor"):
         panel.bars(field)

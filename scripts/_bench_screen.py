@@ -85,8 +85,11 @@ def ours(data: Path) -> dict[str, Any]:
     return shape | seconds
 
 
-def alike(data: Path) -> dict[str, Any]:
-    """One factor as Alphalens does it (forward-filled prices, one sample): what goes before, and its statistics."""
+def alike(data: Path, dates: int = 0) -> dict[str, Any]:
+    """One factor as Alphalens does it (forward-filled prices, one sample): what goes before, and its statistics.
+
+    ``dates``: on the first so many of the dates alone.
+    """
     import numpy as np
 
     from signals.screening.evaluation import evaluate, prepare
@@ -95,15 +98,16 @@ def alike(data: Path) -> dict[str, Any]:
     small = np.random.default_rng(0).normal(size=(3, 30))
     evaluate(small, {1: small})
     prices, rows, _, _ = _prices(data)
+    rows = rows[:dates] if dates else rows
     values = _factor(prices, rows, 20)
     whole, targets = _cpu(
         lambda: prepare(forward_returns(prices, rows, HORIZONS, forward_fill=True), common_sample=True)
     )
     alone, result = _cpu(lambda: evaluate(values, targets, min_names=2, drop_unbinned=True))
-    return {"clean": whole, "statistics": alone, "rank_ic": result.rank_ic.mean(axis=1).tolist()}
+    return {"clean": whole, "statistics": alone, "rank_ic": result.rank_ic.mean(axis=1).tolist(), "dates": len(rows)}
 
 
-def theirs(data: Path) -> dict[str, Any]:
+def theirs(data: Path, dates: int = 0) -> dict[str, Any]:
     """The same five statistics by Alphalens: IC, quantile means, spread, turnover, rank autocorrelation."""
     import contextlib
     import io
@@ -114,6 +118,7 @@ def theirs(data: Path) -> dict[str, Any]:
     from alphalens import performance, utils
 
     prices, rows, sessions, symbols = _prices(data)
+    rows = rows[:dates] if dates else rows
     days, names = pd.DatetimeIndex(sessions.astype("datetime64[ns]"), name="date"), pd.Index(symbols, name="asset")
     frame = pd.DataFrame(prices, days, names)
     factor = pd.DataFrame(_factor(prices, rows, 20), days[rows], names).stack(future_stack=True).dropna()
@@ -142,13 +147,13 @@ def theirs(data: Path) -> dict[str, Any]:
 # -- the bench's side -------------------------------------------------------------------------------
 
 
-def in_process(what: str, data: Path) -> dict[str, Any]:
+def in_process(what: str, data: Path, dates: int = 0) -> dict[str, Any]:
     """The figures of one function of this file, in a fresh process."""
-    _, printed = _bench_targets.run([__file__, what, str(data)])
+    _, printed = _bench_targets.run([__file__, what, str(data), str(dates)])
     return json.loads(printed.splitlines()[-1])  # type: ignore[no-any-return]
 
 
-def measure(data: Path, alphalens: bool = True) -> dict[str, Any]:
+def measure(data: Path, alphalens: bool = True, dates: int = 0) -> dict[str, Any]:
     """CPU seconds of the laboratory, and how many times Alphalens takes.
 
     Parameters
@@ -157,6 +162,8 @@ def measure(data: Path, alphalens: bool = True) -> dict[str, Any]:
         A data folder.
     alphalens : bool
         Whether to run it too, which takes a minute.
+    dates : int
+        Run it, and ours beside it, on the first so many dates; on all by default.
 
     Returns
     -------
@@ -168,8 +175,9 @@ def measure(data: Path, alphalens: bool = True) -> dict[str, Any]:
     """
     found = in_process("ours", data)
     if alphalens:
-        mine, other = in_process("alike", data), in_process("theirs", data)
+        mine, other = in_process("alike", data, dates), in_process("theirs", data, dates)
         found |= {
+            "alike_dates": mine["dates"],
             "alphalens": other["statistics"],
             "alphalens_clean": other["clean"],
             "alike": mine["statistics"],
@@ -193,13 +201,13 @@ def targets(found: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def main(what: str, data: Path) -> None:
+def main(what: str, data: Path, dates: int = 0) -> None:
     """Measure in this fresh process."""
     import _cli  # noqa: F401  (puts the project's packages first on the path)
 
-    jobs = {"ours": ours, "alike": alike, "theirs": theirs}
-    print(json.dumps(jobs[what](data) | {"peak_mb": memory()["peak"]}))
+    found = ours(data) if what == "ours" else {"alike": alike, "theirs": theirs}[what](data, dates)
+    print(json.dumps(found | {"peak_mb": memory()["peak"]}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 0)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from _data_sql import Data, Json, chosen_data, print_rows
-from _factors_list import File, Only, UniverseName, chosen_factors
+from _factors_list import File, Only, UniverseName, chosen_factors, print_missing
 from _factors_screen import End, Start, progress_bar
 
 EXAMPLES = """\b
@@ -39,10 +39,13 @@ def backtest(
 
     with _cli.output(as_json) as output:
         from engine.config import RunConfig
+        from engine.errors import ConfigError, SignalError
         from feeds.store import open_market
         from signals.factors.panel import FactorPanel
         from signals.screening.backtests import backtest_factors, configuration
 
+        if not 0.0 < share <= 1.0:
+            raise ConfigError(f"--share is {share:g}; give the fraction of the scored stocks to hold, up to 1")
         chosen = chosen_factors(only, file)
         place = chosen_data(data)
         market = open_market(place, universe=universe, start=start, end=end)
@@ -52,6 +55,9 @@ def backtest(
             "data": place, "universe": universe, "start": start, "end": end, "rebalance": rebalance,
             "benchmark": benchmark, "cash": cash, "fees": fees,
         }  # fmt: skip
+        if all(missing.values()):
+            name, inputs = next(iter(missing.items()))
+            raise ConfigError(f"the data have none of the factors asked for: {name} needs {', '.join(inputs)}")
         base = RunConfig().with_values([(key, value) for key, value in given.items() if value is not None])
         configs = {
             one.name: configuration(base, one.name, share=share, file="" if file is None else str(file))
@@ -61,14 +67,16 @@ def backtest(
         with progress_bar() as progress:
             results, failed = backtest_factors(configs, out, jobs=jobs, done=progress)
         _show(chosen, results)
-        for one in chosen:
-            if missing[one.name]:
-                print(f"not available: {one.name} needs {', '.join(missing[one.name])}")
+        print_missing(missing)
         for name, problem in failed.items():
             print(f"failed: {name}: {problem}")
         again = sum(result["reused"] for result in results.values())
-        print(f"\n{len(results)} backtests in {out}, {again} of them were there already")
-        output.result({"results": results, "failed": failed})
+        print(f"\n{len(results)} backtest{'' if len(results) == 1 else 's'} in {out}, {again} there already")
+        output.result({"results": results, "failed": failed, "unavailable": {k: v for k, v in missing.items() if v}})
+        if failed:
+            many = f"{len(failed)} of {len(configs)} backtests failed, the first of them" if len(configs) > 1 else ""
+            first, problem = next(iter(failed.items()))
+            raise SignalError(f"{many or 'the backtest failed'}: {first}: {problem}")
 
 
 def _show(chosen: list[Any], results: dict[str, dict[str, Any]]) -> None:
@@ -80,5 +88,9 @@ def _show(chosen: list[Any], results: dict[str, dict[str, Any]]) -> None:
         figures = [result.get(key) for key in COLUMNS]
         rows.append((name, titles[name], *figures, Path(result["folder"]).name))
     rows.sort(key=lambda row: -(row[2] if isinstance(row[2], float) else float("-inf")))
-    texts = [(*row[:2], *("" if value is None else f"{value:.4f}" for value in row[2:-1]), row[-1]) for row in rows]
+    forms = [{"beta": "+.2f", "information_ratio": "+.2f", "scored": ".0f"}.get(key, "+.1%") for key in COLUMNS]
+    texts = [
+        (*row[:2], *("-" if x is None else format(x, form) for x, form in zip(row[2:-1], forms, strict=True)), row[-1])
+        for row in rows
+    ]
     print_rows(["factor", "name", *COLUMNS.values(), "run"], texts, widest=60)

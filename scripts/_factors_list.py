@@ -15,6 +15,9 @@ Examples:
   python scripts/factors.py list --only ff3_residual_std_1m --formula
 """
 
+_WIDEST = 120
+"""Columns of a terminal that a table by year may take."""
+
 Only = Annotated[
     list[str] | None,
     typer.Option("--only", metavar="NAME", help="A factor, a family (momentum) or a paper (paper-3). Repeatable."),
@@ -28,9 +31,21 @@ def chosen_factors(only: list[str] | None, file: Path | None) -> list[Any]:
     from signals.factors import registry
 
     own = [] if file is None else registry.load_file(file)
-    if only:
-        return registry.select(word for part in only for word in part.split(",") if word)
-    return own or registry.select(["all"])
+    if only is None:
+        return own or registry.select(["all"])
+    words = [word for part in only for word in part.split(",") if word.strip()]
+    if not words:
+        from engine.errors import ConfigError
+
+        raise ConfigError(f"--only '{','.join(only)}' names nothing; give a factor, a family or a paper")
+    return registry.select(words)
+
+
+def print_missing(missing: dict[str, tuple[str, ...]]) -> None:
+    """One line for each factor that the data cannot give."""
+    for name, inputs in missing.items():
+        if inputs:
+            print(f"not available: {name} needs {', '.join(inputs)}")
 
 
 def list_factors(
@@ -58,21 +73,33 @@ def list_factors(
         missing = {one.name: one.missing(panel) for one in chosen}
         there = [one for one in chosen if not missing[one.name]]
         years, shares = _coverage(market, there, rows) if coverage else ([], {})
-        empty = [float("nan")] * len(years)
-        names = ["factor", "name", "family", "good", "unit", "bars", "available"]
-        good = {1: "high", -1: "low", 0: "-"}
-        table = [
-            (
-                one.name, one.chinese, one.family, good[one.direction], one.unit,
-                "all" if one.lookback is None else str(one.lookback),
-                ("no: " + ", ".join(missing[one.name])) if missing[one.name] else "yes",
-                *(f"{share:.0%}" if share == share else "" for share in shares.get(one.name, empty)),
+        if coverage:
+            names = max([len(one.name) for one in there], default=0)
+            chinese = max([2 * len(one.chinese) for one in there], default=0)
+            wide = names + 2 + chinese + 6 * len(years) > _WIDEST  # the name in Chinese gives way to the years
+            print_rows(
+                ["factor", *([] if wide else ["name"]), *(f"{year:>4}" for year in years)],
+                [(one.name, *([] if wide else [one.chinese]), *map(_share, shares[one.name])) for one in there],
             )
-            for one in chosen
-        ]  # fmt: skip
-        print_rows([*names, *map(str, years)], table, widest=60)
+            print(
+                f"\nShare of universe '{universe}' (its listed members at each month's end) that has the factor; a "
+                "halted stock has none."
+            )
+        else:
+            good = {1: "high", -1: "low", 0: "-"}
+            table = [
+                (
+                    one.name, one.chinese, one.family, good[one.direction], one.unit,
+                    "all" if one.lookback is None else str(one.lookback), "no" if missing[one.name] else "yes",
+                )
+                for one in chosen
+            ]  # fmt: skip
+            print_rows(["factor", "name", "family", "good", "unit", "bars", "there"], table)
         families = {one.family for one in chosen}
-        print(f"\n{len(chosen)} factors in {len(families)} families, {len(there)} available on these data")
+        counts = (len(chosen), "factor", "factors"), (len(families), "family", "families")
+        said = " in ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts)
+        print(f"\n{said}, {len(there)} available on these data")
+        print_missing(missing)
         if formula:
             for one in chosen:
                 print(f"\n{one.name} ({one.source})\n  " + one.formula.replace("\n", "\n  "))
@@ -83,6 +110,7 @@ def list_factors(
                         "name": one.name, "chinese": one.chinese, "family": one.family, "direction": one.direction,
                         "unit": one.unit, "inputs": list(one.inputs), "lookback": one.lookback, "source": one.source,
                         "formula": one.formula, "missing": list(missing[one.name]),
+                        "available": not missing[one.name],
                         "coverage": dict(zip(map(str, years), shares.get(one.name, []), strict=False)),
                     }
                     for one in chosen
@@ -91,14 +119,18 @@ def list_factors(
         )  # fmt: skip
 
 
+def _share(share: float) -> str:
+    return f"{share:>4.0%}" if share == share else "   -"
+
+
 def _coverage(market: Any, factors: list[Any], rows: Any) -> tuple[list[int], dict[str, list[float]]]:
     import numpy as np
     from _factors_screen import progress_bar
 
-    from signals.factors.cache import FactorCache
+    from signals.screening.market import factor_values
 
     with progress_bar() as progress:
-        values = FactorCache().values(market, factors, rows, schedule="monthly", progress=progress)
+        values = factor_values(market, factors, rows, schedule="monthly", progress=progress)
     members = (market.member[rows] > 0) & (market.listed[rows] > 0)
     year = market.sessions[rows].astype("datetime64[Y]").astype(int) + 1970
     years = sorted(set(year.tolist()))

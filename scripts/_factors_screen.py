@@ -68,7 +68,8 @@ def screen(
         bool, typer.Option("--by-family", help="Compare with factors of the same family alone.")
     ] = False,
     tried: Annotated[
-        int | None, typer.Option(help="Factors tried in all, if more than are screened here: raises the t-threshold.")
+        int | None,
+        typer.Option(min=1, help="Factors tried in all, if more than are screened here: raises the t-threshold."),
     ] = None,
     file: File = None,
     page: Annotated[Path | None, typer.Option("--html", help="Write the page with pictures here.")] = None,
@@ -78,14 +79,14 @@ def screen(
     import _cli
 
     with _cli.output(as_json) as output:
-        from engine.errors import ConfigError
         from feeds.store import open_market
         from feeds.survivorship import data_warnings
+        from signals.screen import check_options
         from signals.screening.market import history, screen_market, study
 
+        check_options(min_rank_ic, max_correlation, min_coverage, tried)
         chosen = chosen_factors(only, file)
-        if page is not None and page.is_dir():
-            raise ConfigError(f"--html '{page}' is a folder; give the name of a file")
+        check_page(page)
         market = open_market(
             chosen_data(data), universe=universe, start=start, end=end, lookback=history(chosen), benchmark=""
         )
@@ -98,17 +99,25 @@ def screen(
             )  # fmt: skip
         table = found.table()
         _show(found, table)
-        for warning in data_warnings(market):
+        warnings = data_warnings(market)
+        for warning in warnings:
             print(f"\n{warning}")
         if page is not None:
+            from signals.screening.market import ENTRIES
             from signals.screening.page import write_page
 
-            write_page(found, page)
+            facts = [("Data", chosen_data(data)), ("Universe", universe), ("Bought at", ENTRIES[entry])]
+            write_page(found, page, facts=facts, warnings=warnings)
             print(f"\nPage: {page}")
         output.result(
             {
                 "factors": table.to_dict("records"),
                 "bought": None if found.bought is None else found.table(bought=True).to_dict("records"),
+                "dates": [str(day) for day in found.dates],
+                "horizon": found.horizon,
+                "unit": found.unit,
+                "thresholds": found.everything.thresholds._asdict(),
+                "decay": {name: dict(row) for name, row in found.decay().rename(columns=str).iterrows()},
                 "unavailable": found.unavailable,
                 "page": None if page is None else str(page),
                 "fingerprint": market.fingerprint,
@@ -125,28 +134,74 @@ def _numbers(text: str) -> list[int]:
         raise ConfigError(f"--periods '{text}' must be whole numbers with commas, as 1,2,3") from None
 
 
+def check_page(page: Path | None) -> None:
+    """Refuse a page that could not be written, before anything is computed."""
+    from engine.errors import ConfigError
+
+    if page is not None and page.is_dir():
+        raise ConfigError(f"--html '{page}' is a folder; give the name of a file")
+    if page is not None and not page.absolute().parent.is_dir():
+        raise ConfigError(f"--html '{page}' lies in a folder that is not there; make it first")
+
+
+def _text(value: float, form: str) -> str:
+    """A figure, a dash where there is none."""
+    return format(value, form) if value == value else "-"
+
+
 def _show(found: Any, table: Any) -> None:
+    limits = found.everything.thresholds
     rows = [
         (
-            row.factor, row.name, f"{row.rank_ic:+.4f}", f"{row.mean_abs_rank_ic:.4f}", f"{row.noise:.4f}",
-            f"{row.ir:+.2f}", f"{row.t:+.1f}", "yes" if row.passes else "no", f"{row.share_positive:.0%}",
-            f"{row.long_short:+.2%}", f"{row.turnover:.0%}", f"{row.coverage:.0%}",
-            "kept" if row.kept else row.reason,
+            row.factor, _text(row.rank_ic, "+.4f"), _text(row.mean_abs_rank_ic, ".4f"), _text(row.noise, ".4f"),
+            _text(row.ir, "+.2f"), _text(row.t, "+.1f"),
+            " ".join(("B",) * (abs(row.t) >= limits.bonferroni) + ("Y",) * row.passes) or "-",
+            _text(row.share_positive, ".0%"), _text(row.long_short, "+.2%"), _text(row.turnover, ".0%"),
+            _text(row.coverage, ".0%"), "kept" if row.kept else "no",
         )
-        for row in table.rename(columns={"name": "title"}).rename(columns={"title": "name"}).itertuples()
+        for row in table.itertuples()
     ]  # fmt: skip
     print_rows(
-        ["factor", "name", "Rank IC", "mean |IC|", "noise", "IR", "t", "passes", "above 0", "long-short", "turnover",
-         "coverage", "verdict"],
-        rows, widest=60,
-    )  # fmt: skip
-    limits = found.everything.thresholds
-    print(
-        f"\n{len(found.everything.kept)} of {len(found.names)} factors kept, {sum(found.everything.passing.values())} "
-        f"pass the test for {limits.tried} tried; {len(found.dates)} dates {found.dates[0]} .. {found.dates[-1]}"
+        ["factor", "Rank IC", "mean |IC|", "noise", "IR", "t", "test", "IC>0", "spread", "turns", "covers", "kept"],
+        rows,
     )
+    print("spread: mean return of the highest quantile less the lowest, before costs; turns: share of their names new")
+    _show_coverage(found)
+    dropped = [(row.factor, row.reason) for row in table.itertuples() if not row.kept]
+    if dropped:
+        print("\nNot kept:")
+        width = max(len(name) for name, _ in dropped)
+        for name, reason in dropped:
+            print(f"  {name:<{width}}  {reason}")
+    many = len(found.names)
+    print(
+        f"\n{len(found.everything.kept)} of {many} factor{'s' if many > 1 else ''} kept; of {limits.tried} tried, "
+        f"{sum(abs(table.t) >= limits.bonferroni)} with |t| at or above Bonferroni's {limits.bonferroni:.2f} (B), "
+        f"{sum(table.passes)} by Benjamini, Hochberg and Yekutieli's procedure (Y)"
+    )
+    dates = len(found.dates)
+    print(f"{dates} date{'s' if dates > 1 else ''} {found.dates[0]} .. {found.dates[-1]}")
     for name, why in found.unavailable.items():
         print(f"not available: {name} {why}")
+
+
+_THIN = 0.8
+"""Coverage of a year below which a factor is shown by year."""
+
+
+def _show_coverage(found: Any) -> None:
+    """Share of the universe by year, of the factors that fall below :data:`_THIN` in some year."""
+    thin = [name for name, years in zip(found.names, found.coverage, strict=True) if (years < _THIN).any()]
+    if not thin:
+        print(f"covers: share of the universe; at least {_THIN:.0%} in every year for all of them")
+        return
+    print(f"\nShare of the universe by year, below {_THIN:.0%} in some year ({len(thin)} of {len(found.names)}):")
+    rows = [
+        (name, *(_text(x, ">4.0%") for x in found.coverage[place]))
+        for place, name in enumerate(found.names)
+        if name in thin
+    ]
+    print_rows(["factor", *(f"{year:>4}" for year in found.years)], rows)
 
 
 def sheet(
@@ -160,20 +215,17 @@ def sheet(
     file: File = None,
 ) -> None:
     """Write Alphalens' full tear sheet of one factor, daily, as one HTML file."""
-    from engine.errors import ConfigError
     from feeds.store import open_market
     from signals.factors import registry
-    from signals.factors.cache import FactorCache
     from signals.screening.alphalens_sheets import write_sheet
-    from signals.screening.market import history, schedule_rows
+    from signals.screening.market import factor_values, history, schedule_rows
 
     if file is not None:
         registry.load_file(file)
-    if page.is_dir():
-        raise ConfigError(f"--html '{page}' is a folder; give the name of a file")
+    check_page(page)
     one = registry.get(name)
     market = open_market(chosen_data(data), universe=universe, start=start, end=end, lookback=history([one]))
     rows = schedule_rows(market.sessions, "daily", start, end)
-    values = FactorCache().values(market, [one], rows, schedule=f"daily from {market.sessions[rows[0]]}")[name]
-    write_sheet(market, one, values, rows, page, quantiles=quantiles)
+    values = factor_values(market, [one], rows, schedule=f"daily from {market.sessions[rows[0]]}")
+    write_sheet(market, one, values[name], rows, page, quantiles=quantiles)
     print(f"Page: {page}")

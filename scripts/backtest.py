@@ -88,6 +88,11 @@ def main(
     risk_free: Annotated[Text, typer.Option(help="Annual rate as a fraction, or cgb10y. Default: 0.")] = None,
     cash_rate: Annotated[float | None, typer.Option(help="Annual rate that cash earns. Default: 0.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of whatever is random. Default: 1.")] = None,
+    protocol: Annotated[
+        str,
+        typer.Option(help="honest (default), or paper: the signal may repeat its paper's leaks; the run says LEAKS."),
+    ] = "honest",
+    jobs: Annotated[int, typer.Option(help="Processes that train a signal; scores do not depend on it.")] = 1,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of runs.")] = Path("runs"),
     force: Annotated[bool, typer.Option("--force", help="Run again although the run is there.")] = False,
     no_tearsheet: Annotated[bool, typer.Option("--no-tearsheet", help="Write no tearsheet.")] = False,
@@ -99,6 +104,7 @@ def main(
         from engine.config import RunConfig
         from engine.config_values import parse_override
         from engine.errors import ConfigError
+        from signals.walkforward import parallel
 
         given: dict[str, Any] = {
             "data": data, "universe": universe, "start": start, "end": end, "strategy": strategy, "signal": signal,
@@ -113,9 +119,11 @@ def main(
         if out.exists() and not out.is_dir():
             raise ConfigError(f"--out '{out}' is a file; give a folder")
         base = RunConfig() if config is None else RunConfig.from_toml(config)
+        if protocol != "honest" and _has_protocol(base.with_values(changes).signal.name):
+            changes.append(("signal.protocol", protocol))
         chosen = base.with_values(changes).completed()
-        with _cli.progress_bar(not no_progress) as progress:
-            run = engine.backtest.run(chosen, out=out, force=force, progress=progress)
+        with _cli.progress_bar(not no_progress) as progress, parallel(jobs):
+            run = engine.backtest.run(chosen, out=out, force=force, progress=progress, protocol=protocol)
         sheet = None if no_tearsheet else _tearsheet(run)
         _show(run, sheet, output)
         output.result(
@@ -126,6 +134,13 @@ def main(
                 "tearsheet": None if sheet is None else str(sheet),
             }
         )
+
+
+def _has_protocol(signal: str) -> bool:
+    """Whether the signal has the protocol as a parameter; a run refuses one that has not."""
+    from engine import plugins
+
+    return bool(signal) and "protocol" in plugins.parameter_names(plugins.resolve("signal", signal))
 
 
 def _tearsheet(run: Run) -> Path:
@@ -140,6 +155,8 @@ def _show(run: Run, sheet: Path | None, output: _cli.Output) -> None:
         print(f"This run is in {run.folder} already and was not repeated (--force repeats it).")
     charged = plugins.build("fees", run.config.fees).describe()
     slipped = plugins.build("slippage", run.config.slippage).describe()
+    if run.result.get("leaks"):
+        print("LEAKS: this run used data from after its decisions; its figures are no backtest.")
     print(f"Fees: {charged}; {slipped}")
     print()
     output.table(run.headline())

@@ -295,6 +295,30 @@ def print_data_open(given: str, repeat: int, as_json: bool) -> None:
     print_table(targets)
 
 
+def print_factors(given: str, as_json: bool) -> None:
+    """Rolling factors, preprocessing, evaluation and a new day in the cache, pandas and Alphalens beside them.
+
+    Raises
+    ------
+    ConfigError
+        If there are no real data.
+    """
+    folder = _bench_targets.real_data(given, searched=True)
+    if folder is None:
+        raise ConfigError("--factors needs real data; give their folder with --data or in HUICE_DATA")
+    import _bench_library
+
+    rows = _bench_library.measure(folder)
+    if as_json:
+        print(json.dumps({"rows": rows}))
+        return
+    print_table(rows)
+    print(
+        "CPU seconds, system and threads included, with the market open and the compiled code loaded; what others take "
+        "is measured on the stocks or dates that its line names and multiplied up; times: on the same dates"
+    )
+
+
 def sizes_of(text: str) -> list[int]:
     """Sorted sizes from ``--stocks``.
 
@@ -338,6 +362,9 @@ def main(
     data_open: bool = typer.Option(
         False, help="Measure opening the whole of the real data, first and from its cache, and pandas beside it."
     ),
+    factors: bool = typer.Option(
+        False, help="Measure factors on the real data: rolling kernels, preprocessing, evaluation, a new day."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object instead of the tables."),
 ) -> None:
     """Measure ours against plain Backtrader on the same job."""
@@ -350,6 +377,9 @@ def main(
         return
     if data_open:
         print_data_open(data, repeat, as_json)
+        return
+    if factors:
+        print_factors(data, as_json)
         return
     if check or write:
         hold_baseline(part, sizes, sessions, repeat, anew=write, as_json=as_json)

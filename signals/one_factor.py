@@ -77,7 +77,9 @@ class OneFactor(Signal):
 
         one = self._declared
         values = view._market.shared(_whole(one))[view.t]
-        if self._first_of_year(view):
+        year = int(view.date.astype("datetime64[Y]").astype(int))
+        checked: set[int] = view._market.shared(_years_checked(one))
+        if year not in checked:
             alone = one(FactorPanel(view, tail=one.lookback))[0]
             wrong = ~((alone == values) | (np.isnan(alone) & np.isnan(values)))
             if wrong.any():
@@ -86,13 +88,18 @@ class OneFactor(Signal):
                     f"factor '{one.name}' of {symbol} on {view.date} changes when later sessions are taken away; "
                     "it reads the future, or more bars than its lookback tells"
                 )
+            checked.add(year)
         return view.scores(values * (self.direction or one.direction or 1))
 
-    @staticmethod
-    def _first_of_year(view: View) -> bool:
-        """Whether no earlier session lies within 20 sessions in the same year: checked a few times a year at most."""
-        early = view.sessions[max(0, view.t - 20)]
-        return bool(early.astype("datetime64[Y]") != view.date.astype("datetime64[Y]")) or view.t < 20
+
+@functools.lru_cache(maxsize=64)
+def _years_checked(one: Factor) -> Callable[[Market], set[int]]:
+    """What makes the set of years in which a factor has been checked on a market."""
+
+    def begin(market: Market) -> set[int]:
+        return set()
+
+    return begin
 
 
 @functools.lru_cache(maxsize=64)

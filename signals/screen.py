@@ -248,6 +248,7 @@ def screen(
     """
     if not factors:
         raise SignalError("there is no factor to screen; give at least one with values")
+    check_options(min_rank_ic, max_correlation, min_coverage, tried)
     if criterion not in CRITERIA:
         raise SignalError(f"criterion must be one of {sorted(CRITERIA)}, not '{criterion}'")
     targets = forward_returns if isinstance(forward_returns, Targets) else prepare(forward_returns, universe=universe)
@@ -279,7 +280,7 @@ def screen(
         verdicts = select(
             names, np.array(scores), correlation, min_score=min_rank_ic, max_correlation=max_correlation,
             coverage=np.array([_coverage(evaluations[name]) for name in names]), min_coverage=min_coverage,
-            families=families if by_family else None, score_name=CRITERIA[criterion],
+            families=families if by_family else None, score_name=CRITERIA[criterion], min_names=min_names,
         )  # fmt: skip
         passing = dict(zip(names, discoveries(t, tried, alpha).tolist(), strict=True))
         made.append(Sample(evaluations, summaries, correlation, verdicts, thresholds(t, tried, alpha), passing))
@@ -295,6 +296,24 @@ def screen(
         hierarchical_order(made[0].correlation), years, coverage, unbuyable, options, families, dict(titles or {}),
         dict(unavailable or {}),
     )  # fmt: skip
+
+
+def check_options(min_rank_ic: float, max_correlation: float, min_coverage: float, tried: int | None) -> None:
+    """Refuse bars that make no sense, as :func:`screen` does.
+
+    Raises
+    ------
+    SignalError
+        Naming the option.
+    """
+    if not 0.0 <= min_rank_ic < 1.0:
+        raise SignalError(f"min_rank_ic is {min_rank_ic:g}; give a strength from 0 to below 1")
+    if not 0.0 < max_correlation <= 1.0:
+        raise SignalError(f"max_correlation is {max_correlation:g}; give a correlation above 0 and at most 1")
+    if not 0.0 <= min_coverage <= 1.0:
+        raise SignalError(f"min_coverage is {min_coverage:g}; give a share of the universe from 0 to 1")
+    if tried is not None and tried < 1:
+        raise SignalError(f"tried is {tried}; give the number of factors that were tried, at least 1")
 
 
 def coverage_by_year(evaluations: Mapping[str, Evaluation], dates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.errors import SignalError, StrategyError
 from engine.sessions import Schedule
+from signals.learning.refits import check_refit, is_due
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,13 +104,14 @@ class RebalanceStrategy(bt.Strategy):  # type: ignore[misc]
         first, last = (int(np.searchsorted(market.calendar, sessions[k])) for k in (clock.p.first, clock.p.last))
         chosen = Schedule.parse(self.p.rebalance, self.p.anchor).decisions(market.calendar, first, last)
         self._decisions = frozenset((chosen - first + clock.p.first).tolist())
-        self._fitted = False
+        self._fitted_on: np.datetime64 | None = None
         self._signal = self.p.signal
-        if self._signal is not None and self._signal.refit not in ("never", "once", "every"):
-            raise SignalError(
-                f"{type(self._signal).__name__}.refit is '{self._signal.refit}'; it must be never, once or every"
-            )
+        if self._signal is not None:
+            check_refit(getattr(self._signal, "refit", "never"), type(self._signal).__name__)
         self._before_close = self.broker.p.fill == "same_close"
+        if hasattr(self._signal, "fit_ahead"):
+            early = int(self._before_close)
+            self._signal.fit_ahead(market, [t - early for t in sorted(self._decisions) if t - early >= clock.p.first])
 
     def next(self) -> None:
         """Decide after the close where the schedule says so."""
@@ -134,9 +136,9 @@ class RebalanceStrategy(bt.Strategy):  # type: ignore[misc]
     def score(self, view: View) -> pd.DataFrame:
         """Call the signal, fitted as it declares, and check what it returns."""
         signal = self._signal
-        if signal.refit == "every" or (signal.refit == "once" and not self._fitted):
+        if is_due(getattr(signal, "refit", "never"), view.date, self._fitted_on):
             self._signal = signal = signal.fit(view)
-            self._fitted = True
+            self._fitted_on = view.date
         scores = signal.predict(view)
         check_scores(scores, view, type(signal).__name__)
         return scores  # type: ignore[no-any-return]

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,16 +26,19 @@ from signals.factors.panel import FactorPanel
 from signals.factors.registry import Factor
 
 Progress = Callable[[int, int, str], None]
+_TAILS = (1, 64, 256, 512, 1024)
+"""Bars of the panels on which factors go on; a few lengths, so that what is packed serves many factors."""
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """What a file of values was computed from."""
+    """What a file of values was computed from; ``history`` digests the inputs up to the day ``until``."""
 
     fingerprint: str
     days: tuple[int, ...]
     symbols: str
     history: Mapping[str, str]
+    until: int
 
 
 class FactorCache:
@@ -123,9 +126,12 @@ class _Panels:
         self._made: dict[tuple[int, int | None], FactorPanel] = {}
 
     def of(self, one: Factor, kept: int) -> FactorPanel:
-        tail = 1 << (one.lookback - 1).bit_length() if kept and one.lookback is not None else None
+        tail = None
+        if kept and one.lookback is not None:
+            tail = next((most for most in _TAILS if one.lookback <= most), one.lookback)
         if (kept, tail) not in self._made:
-            self._made[kept, tail] = FactorPanel(self._market, self._rows[kept:], tail=tail)
+            along = next(iter(self._made.values()), None)
+            self._made[kept, tail] = FactorPanel(self._market, self._rows[kept:], tail=tail, along=along)
         return self._made[kept, tail]
 
 
@@ -145,7 +151,17 @@ class _Work:
             raise DataError("a market without a fingerprint cannot be cached; compute its factors with a FactorPanel")
         key = hashlib.sha256("\0".join((place, universe, first, rule)).encode()).hexdigest()[:24]
         self._folder = folder / key
-        self._history: dict[tuple[str, int, str], str] = {}
+        self._history: dict[tuple[str, int], str] = {}
+        self._cells: dict[str, list[tuple[int, int]]] = {}
+        self._entries: dict[str, _Entry | None] = {}
+        self._told: dict[str, tuple[tuple[int, ...], int]] = {}
+        self._old: dict[str, Path] = {}
+        self._said: tuple[tuple[int, ...], str] | None = None
+        self._listed = False
+        self._new: dict[tuple[str, int], bool] = {}
+        self._wide: tuple[np.ndarray, np.ndarray] | None = None
+        self._first: np.ndarray | None = None
+        self._keys: np.ndarray | None = None
         self._digests = CodeDigests(folder)
         self._columns: dict[str, np.ndarray | None] = {}
 
@@ -165,11 +181,26 @@ class _Work:
         return self._folder / f"{self._stem(one)}.{symbols}.f64"
 
     def _entry(self, one: Factor) -> _Entry | None:
-        try:
-            found = json.loads(self._note(one).read_text(encoding="utf-8"))
-            return _Entry(found["fingerprint"], tuple(found["days"]), found["symbols"], found["history"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        if one.name not in self._entries:
+            try:
+                found = json.loads(self._note(one).read_text(encoding="utf-8"))
+                days = self._days_of(found["days"])
+                self._entries[one.name] = _Entry(
+                    found["fingerprint"], days, found["symbols"], found["history"], found["until"]
+                )
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
+                self._entries[one.name] = None
+        return self._entries[one.name]
+
+    def _days_of(self, text: str) -> tuple[int, ...]:
+        """Days as a note writes them; parsed once for all notes that tell the same."""
+        if text not in self._told:
+            days = tuple(int(word) for word in text.split())
+            self._told[text] = days, _common(days, self._days)
+        return self._told[text][0]
+
+    def _kept(self, days: tuple[int, ...]) -> int:
+        return next((kept for told, kept in self._told.values() if told is days), 0) or _common(days, self._days)
 
     # -- what can be kept -----------------------------------------------------------------------
 
@@ -179,7 +210,7 @@ class _Work:
         if entry is None:
             return 0
         same = entry.symbols == self._symbols
-        kept = _common(entry.days, self._days)
+        kept = self._kept(entry.days)
         file = self._file(one, entry.symbols)
         columns = None if same else self._old_columns(entry.symbols)
         width = len(self._market.symbols) if same else (0 if columns is None else len(columns))
@@ -187,10 +218,10 @@ class _Work:
             return 0
         if entry.fingerprint == self._market.fingerprint and same:
             return kept
-        last = int(self._market.position_of(np.datetime64(entry.days[-1], "D"), "right")) - 1
+        last = int(self._market.position_of(np.datetime64(entry.until, "D"), "right")) - 1
         if columns is not None and self._newcomers_traded(entry.symbols, columns, last):
             return 0
-        if any(entry.history.get(name) != self._past(name, last, entry.symbols) for name in _inputs(one)):
+        if any(entry.history.get(name) != self._past(name, last) for name in _inputs(one)):
             return 0
         if not same:
             self._widen(one, entry, kept, columns)
@@ -207,55 +238,89 @@ class _Work:
         return self._columns[symbols]
 
     def _newcomers_traded(self, symbols: str, columns: np.ndarray, last: int) -> bool:
-        new = np.setdiff1d(np.arange(len(self._market.symbols)), columns)
-        return bool(self._market.traded[: last + 1, new].any())
+        if (symbols, last) not in self._new:
+            new = np.setdiff1d(np.arange(len(self._market.symbols)), columns)
+            self._new[symbols, last] = bool((self._firsts()[new] <= last).any())
+        return self._new[symbols, last]
 
     def _widen(self, one: Factor, entry: _Entry, kept: int, columns: np.ndarray | None) -> None:
         """Put columns of NaN where stocks have been added to the market since."""
         assert columns is not None
-        old = np.fromfile(self._file(one, entry.symbols), count=kept * len(columns)).reshape(kept, len(columns))
-        wide = np.full((kept, len(self._market.symbols)), np.nan)
+        shape = (kept, len(columns))
+        if self._wide is None or self._wide[0].shape != shape:
+            self._wide = np.empty(shape), np.full((kept, len(self._market.symbols)), np.nan)
+        old, wide = self._wide
+        with self._file(one, entry.symbols).open("rb") as file:
+            file.readinto(old)  # type: ignore[arg-type]
         wide[:, columns] = old
         self._put(self._file(one, self._symbols), 0, wide)
-        self._remember(one, kept)
-        self._file(one, entry.symbols).unlink(missing_ok=True)
+        self._entries[one.name] = replace(entry, days=entry.days[:kept], symbols=self._symbols)
+        self._old[one.name] = self._file(one, entry.symbols)
+        if kept == len(self._rows):
+            self._remember(one, entry.days[:kept])
 
     # -- the history under the values -----------------------------------------------------------
 
-    def _past(self, name: str, last: int, symbols: str) -> str:
-        """Digest of an input up to session ``last``, in the columns of a list of symbols."""
-        key = (_source_of(name), last, symbols)
+    def _firsts(self) -> np.ndarray:
+        """Session of each stock's first bar."""
+        if self._first is None:
+            self._first = packing.first_bars(self._market.traded)
+        return self._first
+
+    def _past(self, name: str, last: int) -> str:
+        """Digest of an input up to session ``last``; stocks without a bar by then do not count."""
+        key = (_source_of(name), last)
         if key not in self._history:
             self._history[key] = self._digest(*key)
         return self._history[key]
 
-    def _digest(self, name: str, last: int, symbols: str) -> str:
+    def _digest(self, name: str, last: int) -> str:
         market = self._market
-        columns = None if symbols == self._symbols else self._old_columns(symbols)
         if name in market.fields:
-            values = getattr(market, name)[: last + 1]
-            if columns is not None:
-                values = values[:, columns]
-            return _hash(values)
+            return f"{self._field(name, last):016x}"
         if name == "events":
-            old = market.events["t"] <= last
-            return _hash(*(market.events[column][old] for column in ("t", "cash", "share_ratio", "factor_ratio")))
+            old = (market.events["t"] <= last) & (market.events["t"] >= self._firsts()[market.events["i"]])
+            words = [market.symbols[i] for i in market.events["i"][old]]
+            columns = [market.events[column][old] for column in ("t", "cash", "share_ratio", "factor_ratio")]
+            return _hash(np.frombuffer("\n".join(words).encode(), dtype=np.uint8), *columns)
         if name.startswith("index:"):
             return _hash(market.known.index_close(name[6:], market.sessions[: last + 1]))
-        stocks = None
-        if columns is not None:
-            stocks = np.zeros(len(market.symbols), dtype=bool)
-            stocks[columns] = True
-        return str(market.known.history_digest(market.sessions[last], stocks))
+        return str(market.known.history_digest(market.sessions[last], self._firsts() <= last))
 
-    def _remember(self, one: Factor, count: int) -> None:
-        last = int(self._rows[count - 1])
-        history = {name: self._past(name, last, self._symbols) for name in _inputs(one)}
-        entry = _Entry(self._market.fingerprint, self._days[:count], self._symbols, history)
+    def _field(self, name: str, last: int) -> int:
+        """Sum of hashes of a field's cells up to session ``last``: only what is new since an earlier one is read."""
+        if self._keys is None:
+            digests = (hashlib.sha256(symbol.encode()).digest()[:8] for symbol in self._market.symbols)
+            self._keys = np.array([int.from_bytes(one, "little") for one in digests], dtype=np.uint64)
+        known = self._cells.setdefault(name, [(-1, 0)])
+        begin, total = min(known, key=lambda one: abs(one[0] - last))
+        values = np.asarray(getattr(self._market, name))
+        words = values.view(f"u{values.dtype.itemsize}")
+        low, high = min(begin, last), max(begin, last)
+        between = int(packing.mix_cells(words, self._firsts(), self._keys, low + 1, high + 1))
+        known.append((last, (total + (between if last > begin else -between)) % 2**64))
+        return known[-1][1]
+
+    def _remember(self, one: Factor, days: tuple[int, ...]) -> None:
+        last = int(self._market.position_of(np.datetime64(days[-1], "D")))
+        history = {name: self._past(name, last) for name in _inputs(one)}
+        self._tell(one, _Entry(self._market.fingerprint, days, self._symbols, history, days[-1]))
+
+    def _tell(self, one: Factor, entry: _Entry) -> None:
         listing = self._folder / f"{self._symbols}.symbols"
-        if not listing.is_file():
+        if not self._listed and not listing.is_file():
             write_beside(listing, "\n".join(self._market.symbols))
-        write_beside(self._note(one), json.dumps(asdict(entry)))
+        self._listed = True
+        text = json.dumps(vars(entry) | {"days": self._words_of(entry.days)})
+        write_beside(self._note(one), text)
+        self._entries[one.name] = entry
+        if one.name in self._old:
+            self._old.pop(one.name).unlink(missing_ok=True)
+
+    def _words_of(self, days: tuple[int, ...]) -> str:
+        if self._said is None or self._said[0] != days:
+            self._said = days, " ".join(str(day) for day in days)
+        return self._said[1]
 
     # -- values ---------------------------------------------------------------------------------
 
@@ -265,11 +330,12 @@ class _Work:
         file = self._file(one, self._symbols)
         entry = self._entry(one)
         if kept and entry is not None and len(entry.days) > kept:
-            self._remember(one, kept)
+            self._tell(one, replace(entry, days=entry.days[:kept]))
         elif not kept:
             self._note(one).unlink(missing_ok=True)
+            self._entries[one.name] = None
         self._put(file, kept, values)
-        self._remember(one, kept + len(values))
+        self._remember(one, self._days[: kept + len(values)])
 
     @staticmethod
     def _put(file: Path, kept: int, values: np.ndarray) -> None:

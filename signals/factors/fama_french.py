@@ -10,19 +10,19 @@ from signals.factors.panel import FactorPanel, month_ends
 def daily_factors(panel: FactorPanel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Market, size and value returns on all T sessions, fractions; NaN before the first formation.
 
-    At the end of each month the stocks with a bar are split at the median of float market value, and those whose
-    book equity is known and positive at the 30th and 70th percentile of book over market value (total shares x
-    close). The six groups are weighted by float market value and held over the next month, halted stocks left out.
+    At the end of each month the members of the universe with a bar are split at the median of float market value,
+    and those whose book equity is known and positive at the 30th and 70th percentile of book over market value (total
+    shares x close). The six groups are weighted by float market value and held over the next month, halts left out.
     SMB is the mean of the three small groups less that of the three big ones, HML the mean of the two value groups
     less that of the two growth groups (Fama and French 1993, formed monthly as Chinese desks do). The market is
-    all stocks by float market value, without a riskless rate: with a constant in the regression, and over windows
+    all members by float market value, without a riskless rate: with a constant in the regression, and over windows
     in which the rate hardly moves, it changes no residual.
 
     Returns
     -------
     tuple of three ndarray of float64, shape (T,)
     """
-    return panel.shared("fama french", lambda: _daily_factors(panel))
+    return panel.of_source("fama french", lambda: _daily_factors(panel))
 
 
 def _daily_factors(panel: FactorPanel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -32,7 +32,8 @@ def _daily_factors(panel: FactorPanel) -> tuple[np.ndarray, np.ndarray, np.ndarr
     ends = month_ends(panel.sessions)
     formed = FactorPanel(source, ends, tail=1)
     close = formed.at("close")
-    float_value = np.where(formed.traded, close * formed.at("float_shares"), np.nan)
+    members = formed.traded & (formed.at("member") > 0)
+    float_value = np.where(members, close * formed.at("float_shares"), np.nan)
     whole_value = np.where(formed.traded, close * formed.at("total_shares"), np.nan)
     book = items.item(formed, "parent_equity")
     out = np.full((3, len(panel.sessions)), np.nan)

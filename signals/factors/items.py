@@ -28,6 +28,9 @@ from signals.factors.report_series import FLOW_KINDS, KINDS, ReportSeries, Way
 OLDEST = 18
 """Months after the end of its quarter from which a figure is too old to be used."""
 
+FEW = 8
+"""Sessions up to which figures are made of the reports in force on them alone, not of the whole history."""
+
 _FIRST_QUARTER_DUE = np.array([2, 2, 2, 2, 0, 0, 0, 0, 1, 1, 2, 2])  # by month: the last quarter that must be out
 _YEARS_BACK = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0])
 
@@ -175,7 +178,12 @@ def _fill(panel: FactorPanel, ways: list[Way], kind: str, lag: int, out: np.ndar
 def _series(panel: FactorPanel, table: str) -> tuple[ReportSeries, np.ndarray]:
     """The figures of a table by change of knowledge, and the change in force at the panel's sessions (D, N)."""
     series = ReportSeries.of(panel._known.reports(table))
-    return series, panel.shared(("changes", table), lambda: series.places(panel.dates))
+
+    def make() -> tuple[ReportSeries, np.ndarray]:
+        places = series.places(panel.dates)
+        return series.in_force(places) if len(panel.dates) <= FEW else (series, places)
+
+    return panel.shared(("changes", table), make)
 
 
 def _from_multiple(panel: FactorPanel, column: str) -> np.ndarray:

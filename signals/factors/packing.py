@@ -14,64 +14,85 @@ ANCHOR = 64
 
 
 @njit(cache=True)
-def count_bars(traded: np.ndarray, begin: np.ndarray) -> np.ndarray:
-    """Bars of each stock from session ``begin[i]`` on; (N,) int64."""
+def count_bars(traded: np.ndarray, begin: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Bars of each stock from session ``begin[i]`` on; (N,) int64.
+
+    ``order``, here and below: the stocks by rising ``begin``, so that no session is walked for those that begin later.
+    """
     sessions, stocks = traded.shape
     counts = np.zeros(stocks, dtype=np.int64)
-    for t in range(sessions):
-        for i in range(stocks):
-            if traded[t, i] and t >= begin[i]:
+    active = 0
+    for t in range(begin[order[0]] if stocks else 0, sessions):
+        while active < stocks and begin[order[active]] <= t:
+            active += 1
+        for k in range(active):
+            i = order[k]
+            if traded[t, i]:
                 counts[i] += 1
     return counts
 
 
 @njit(cache=True)
-def pack(values: np.ndarray, traded: np.ndarray, begin: np.ndarray, starts: np.ndarray) -> np.ndarray:
+def pack(
+    values: np.ndarray, traded: np.ndarray, begin: np.ndarray, order: np.ndarray, starts: np.ndarray
+) -> np.ndarray:
     """Values (T, N) on the bars, packed by stock; (R,) float64."""
     sessions, stocks = traded.shape
     out = np.empty(starts[stocks], dtype=np.float64)
     place = starts[:-1].copy()
-    for t in range(sessions):
-        for i in range(stocks):
-            if traded[t, i] and t >= begin[i]:
+    active = 0
+    for t in range(begin[order[0]] if stocks else 0, sessions):
+        while active < stocks and begin[order[active]] <= t:
+            active += 1
+        for k in range(active):
+            i = order[k]
+            if traded[t, i]:
                 out[place[i]] = values[t, i]
                 place[i] += 1
     return out
 
 
 @njit(cache=True)
-def pack_sessions(traded: np.ndarray, begin: np.ndarray, starts: np.ndarray) -> np.ndarray:
+def pack_sessions(traded: np.ndarray, begin: np.ndarray, order: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Index of the session of each packed row; (R,) int32."""
     sessions, stocks = traded.shape
     out = np.empty(starts[stocks], dtype=np.int32)
     place = starts[:-1].copy()
-    for t in range(sessions):
-        for i in range(stocks):
-            if traded[t, i] and t >= begin[i]:
+    active = 0
+    for t in range(begin[order[0]] if stocks else 0, sessions):
+        while active < stocks and begin[order[active]] <= t:
+            active += 1
+        for k in range(active):
+            i = order[k]
+            if traded[t, i]:
                 out[place[i]] = t
                 place[i] += 1
     return out
 
 
 @njit(cache=True)
-def find_places(traded: np.ndarray, begin: np.ndarray, starts: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def find_places(
+    traded: np.ndarray, begin: np.ndarray, order: np.ndarray, starts: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
     """Packed row of each stock on each of the sessions ``rows`` (ascending), -1 without a bar; (D, N) int32."""
     sessions, stocks = traded.shape
-    out = np.empty((len(rows), stocks), dtype=np.int32)
+    out = np.full((len(rows), stocks), -1, dtype=np.int32)
     place = starts[:-1].copy()
-    d = 0
-    for t in range(sessions):
+    active, d = 0, 0
+    for t in range(begin[order[0]] if stocks else 0, sessions):
+        while d < len(rows) and rows[d] < t:
+            d += 1
         if d == len(rows):
             break
+        while active < stocks and begin[order[active]] <= t:
+            active += 1
         asked = rows[d] == t
-        for i in range(stocks):
-            bar = traded[t, i] and t >= begin[i]
-            if asked:
-                out[d, i] = place[i] if bar else -1
-            if bar:
+        for k in range(active):
+            i = order[k]
+            if traded[t, i]:
+                if asked:
+                    out[d, i] = place[i]
                 place[i] += 1
-        if asked:
-            d += 1
     return out
 
 
@@ -100,22 +121,63 @@ def last_bars(traded: np.ndarray, rows: np.ndarray, bars: int) -> np.ndarray:
     number = np.zeros(stocks, dtype=np.int64)
     for t in range(rows[0]):
         for i in range(stocks):
-            if traded[t, i]:
-                number[i] += 1
+            number[i] += traded[t, i] != 0
+    left = np.empty(stocks, dtype=np.int64)  # stocks that look for their first bar, walking back
+    count = 0
     for i in range(stocks):
         for d in range(len(rows)):
             if traded[rows[d], i]:
                 begin[i] = rows[0]
-                number[i] = max(0, (number[i] - bars) // ANCHOR * ANCHOR)
+                first = max(0, (number[i] - bars) // ANCHOR * ANCHOR)
+                number[i] -= first  # bars yet to come
+                if number[i] > 0:
+                    left[count] = i
+                    count += 1
                 break
-    seen = np.zeros(stocks, dtype=np.int64)
-    for t in range(rows[0]):
-        for i in range(stocks):
+    t = rows[0] - 1
+    while count and t >= 0:
+        going = 0
+        for k in range(count):
+            i = left[k]
             if traded[t, i]:
-                if seen[i] == number[i] and begin[i] == rows[0]:
-                    begin[i] = t
-                seen[i] += 1
+                number[i] -= 1
+                begin[i] = t
+            if number[i] > 0:
+                left[going] = i
+                going += 1
+        count = going
+        t -= 1
     return begin
+
+
+@njit(cache=True)
+def first_bars(traded: np.ndarray) -> np.ndarray:
+    """Session of each stock's first bar, T without one; (N,) int64."""
+    sessions, stocks = traded.shape
+    first = np.full(stocks, sessions, dtype=np.int64)
+    for t in range(sessions - 1, -1, -1):
+        for i in range(stocks):
+            first[i] = t if traded[t, i] != 0 else first[i]
+    return first
+
+
+@njit(cache=True)
+def mix_cells(words: np.ndarray, first: np.ndarray, keys: np.ndarray, begin: int, end: int) -> np.uint64:
+    """A hash of sessions ``begin`` to ``end - 1`` of a panel (T, N) of whole numbers or bits, as :func:`mix` is one.
+
+    It is the sum of a hash of every cell with its session and its stock's key, over cells from the stock's first bar
+    on: that of a longer span is the sum of those of its parts, and stocks that have not begun add nothing.
+    """
+    one, two = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
+    total = np.uint64(0)
+    for t in range(begin, end):
+        row = np.uint64(t) * two
+        for i in range(words.shape[1]):
+            a = (np.uint64(words[t, i]) ^ keys[i]) * one
+            a = ((a ^ (a >> np.uint64(29))) + row) * two
+            a ^= a >> np.uint64(32)
+            total += a if t >= first[i] else np.uint64(0)
+    return total
 
 
 @njit(cache=True)

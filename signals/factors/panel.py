@@ -30,6 +30,8 @@ class FactorPanel:
     tail : int, optional
         Pack only the last so many bars of each stock up to the first session asked for, and those after it. Enough for
         factors whose ``lookback`` is at most ``tail``; the whole history by default.
+    along : FactorPanel, optional
+        Another panel of the same source, with which :meth:`of_source` is shared.
 
     Attributes
     ----------
@@ -49,7 +51,11 @@ class FactorPanel:
     """
 
     def __init__(
-        self, source: Market | View, rows: Sequence[int] | np.ndarray | None = None, tail: int | None = None
+        self,
+        source: Market | View,
+        rows: Sequence[int] | np.ndarray | None = None,
+        tail: int | None = None,
+        along: FactorPanel | None = None,
     ) -> None:
         self.source = source
         self._market: Market = source._market if isinstance(source, View) else source
@@ -68,9 +74,11 @@ class FactorPanel:
             self._begin = np.zeros(len(self.symbols), dtype=np.int64)
         else:
             self._begin = packing.last_bars(self._traded, self.rows, int(tail))
-        counts = packing.count_bars(self._traded, self._begin)
+        self._order = np.argsort(self._begin, kind="stable")
+        counts = packing.count_bars(self._traded, self._begin, self._order)
         self.starts = np.concatenate([[0], np.cumsum(counts)])
         self._memo: dict[Any, Any] = {}
+        self._of_source: dict[Any, Any] = {} if along is None else along._of_source
 
     # -- bars, packed -------------------------------------------------------------------------------
 
@@ -81,15 +89,23 @@ class FactorPanel:
         found: Made = self._memo[key]
         return found
 
+    def of_source(self, key: Any, make: Callable[[], Made]) -> Made:
+        """What ``make()`` gives from the source alone, whatever was asked; made once for all panels along this one."""
+        if key not in self._of_source:
+            self._of_source[key] = make()
+        found: Made = self._of_source[key]
+        return found
+
     def forget(self) -> None:
-        """Drop the intermediate results that :meth:`shared` holds."""
+        """Drop the intermediate results that :meth:`shared` and :meth:`of_source` hold."""
         self._memo.clear()
+        self._of_source.clear()
 
     def bars(self, field: str) -> np.ndarray:
         """A field of the market on the bars; float64, shape (R,), in its unit (yuan, shares, fractions)."""
 
         def make() -> np.ndarray:
-            return packing.pack(getattr(self.source, field), self._traded, self._begin, self.starts)
+            return packing.pack(getattr(self.source, field), self._traded, self._begin, self._order, self.starts)
 
         return self.shared(("bars", field), make)
 
@@ -105,7 +121,9 @@ class FactorPanel:
     @property
     def bar_sessions(self) -> np.ndarray:
         """Index of the session of each packed row; int32, shape (R,)."""
-        return self.shared("sessions", lambda: packing.pack_sessions(self._traded, self._begin, self.starts))
+        return self.shared(
+            "sessions", lambda: packing.pack_sessions(self._traded, self._begin, self._order, self.starts)
+        )
 
     @property
     def bar_stocks(self) -> np.ndarray:
@@ -116,7 +134,10 @@ class FactorPanel:
     @property
     def places(self) -> np.ndarray:
         """Packed row of each stock at each session asked for, -1 without a bar; int32, shape (D, N)."""
-        return self.shared("places", lambda: packing.find_places(self._traded, self._begin, self.starts, self.rows))
+        return self.shared(
+            "places",
+            lambda: packing.find_places(self._traded, self._begin, self._order, self.starts, self.rows),
+        )
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """Packed values at the sessions asked for, NaN where a stock has no bar; (R,) to (D, N)."""

@@ -29,7 +29,7 @@ _PAPER_2 = (
     "revenue_ttm",
     "variance_20", "kurtosis_20", "skewness_20", "sharpe_20",
     "turnover_mean_20", "volume_std_20", "amount_mean_20", "wvad_6",
-    "fcff", "eps_basic", "bvps", "revenue_per_share", "net_margin_q", "cost_to_revenue", "roe_q",
+    "fcff", "eps_basic", "bvps", "revenue_per_share", "net_margin_q", "cost_to_revenue", "roe_end_q",
     "operating_to_total_profit", "current_asset_share", "current_ratio", "quick_ratio", "fixed_asset_turnover",
     "operating_profit_to_current_liabilities", "pretax_margin",
 )  # fmt: skip

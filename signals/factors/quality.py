@@ -17,6 +17,8 @@ _QUOTIENTS: tuple[tuple[str, str, Figure, Figure, str, str], ...] = (
     ("roe_ttm", "净资产收益率TTM", ("parent_net_profit", "ttm"), ("parent_equity", "reported"),
      "paper 3, chart 13: ROE_ttm; paper 1, table 1: ROE",
      "Parent's net profit of twelve months over the parent's equity."),
+    ("roe_end_q", "期末净资产收益率", ("net_profit", "reported"), ("total_equity", "reported"),
+     "paper 2, appendix 1: S_FA_ROE", "Net profit since 1 January over total equity at the quarter's end."),
     ("roa_q", "资产回报率", ("net_profit", "reported"), ("total_assets", "reported"), "paper 3, chart 13: ROA_q",
      "Net profit since 1 January over total assets."),
     ("roa_ttm", "资产回报率TTM", ("net_profit", "ttm"), ("total_assets", "reported"),
@@ -48,7 +50,7 @@ for _name, _chinese, _top, _bottom, _source, _words in _QUOTIENTS:
 
 _ITEMS: tuple[tuple[str, str, str, str, int, str, str], ...] = (
     ("roe_q", "净资产收益率", "roe", "reported", 1,
-     "paper 3, chart 13: ROE_q; paper 2, appendix 1: S_FA_ROE",
+     "paper 3, chart 13: ROE_q",
      "ROE since 1 January as the report publishes it (weighted or mean equity), else parent's net profit over equity."),
     ("gross_margin_q", "毛利率", "gross_margin", "reported", 1,
      "paper 3, chart 13: grossprofitmargin_q; paper 1, table 1: GPM",

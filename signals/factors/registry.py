@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.errors import ConfigError, DataError, SignalError, nearest
+from engine.errors import ConfigError, DataError, HuiceError, SignalError, nearest
 
 if TYPE_CHECKING:
     from signals.factors.panel import FactorPanel
@@ -85,8 +85,17 @@ class Factor:
         return inspect.getdoc(self.compute) or ""
 
     def missing(self, panel: FactorPanel) -> tuple[str, ...]:
-        """Inputs that the panel's data do not have."""
-        return tuple(name for name in self.inputs if not panel.has(name))
+        """Inputs that the panel's data do not have.
+
+        Raises
+        ------
+        ConfigError
+            If an input is of a kind that does not exist.
+        """
+        try:
+            return tuple(name for name in self.inputs if not panel.has(name))
+        except ConfigError as error:
+            raise ConfigError(f"factor '{self.name}' has an input that no data can have: {error}") from None
 
     def __call__(self, panel: FactorPanel) -> np.ndarray:
         """Values at the sessions that the panel asks for.
@@ -101,12 +110,23 @@ class Factor:
         DataError
             If the data lack one of :attr:`inputs`.
         SignalError
-            If the function does not return such an array.
+            If the function fails, or does not return such an array.
         """
         lacking = self.missing(panel)
         if lacking:
             raise DataError(f"factor '{self.name}' needs {_words(lacking)}, which these data do not have")
-        values = self.compute(panel)
+        try:
+            values = self.compute(panel)
+        except (HuiceError, MemoryError):
+            raise
+        except Exception as error:
+            from engine.plugin_files import reason
+
+            code = getattr(self.compute, "__code__", None)
+            file = None if code is None else Path(code.co_filename)
+            where = "" if file is None else f" of {file.name}"
+            told = reason(error, file).replace(" raised", f"{where} raised", 1)
+            raise SignalError(f"factor '{self.name}' failed: {told}") from error
         if not isinstance(values, np.ndarray) or values.shape != panel.shape or values.dtype != np.float64:
             got = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
             raise SignalError(
@@ -144,7 +164,8 @@ def factor(
     """
 
     def register(compute: Compute) -> Compute:
-        add(Factor(name, chinese, family, direction, unit, tuple(inputs), lookback, source, compute))
+        given = (inputs,) if isinstance(inputs, str) else tuple(inputs)  # a lone name is no list of letters
+        add(Factor(name, chinese, family, direction, unit, given, lookback, source, compute))
         return compute
 
     return register
@@ -164,17 +185,27 @@ def add(new: Factor) -> Factor:
         raise ConfigError(f"factor '{new.name}' has direction {new.direction}; use 1, -1 or 0")
     if new.lookback is not None and new.lookback < 1:
         raise ConfigError(f"factor '{new.name}' has lookback {new.lookback}; use 1 or more bars, or None for all")
+    if not new.inputs:
+        raise ConfigError(f"factor '{new.name}' has no inputs; name the fields that it reads, as (\"close\",)")
     old = _FACTORS.get(new.name)
     if old is not None and _home(old.compute) != _home(new.compute):
         raise ConfigError(
             f"factor '{new.name}' of {_place(new.compute)} is already declared by {_place(old.compute)}; rename it"
         )
+    if old is not None and _same_file(old.compute, new.compute):
+        raise ConfigError(f"factor '{new.name}' is declared twice in {_place(new.compute)}; rename one of them")
     _FACTORS[new.name] = new
     return new
 
 
 def _home(compute: Compute) -> tuple[str, str]:
     return getattr(compute, "__module__", "?"), getattr(compute, "__qualname__", "?")
+
+
+def _same_file(old: Compute, new: Compute) -> bool:
+    """Whether two functions come from one loading of a user's file; a cell of a notebook may be run again."""
+    same = old is not new and getattr(old, "__globals__", None) is getattr(new, "__globals__", 0)
+    return same and getattr(new, "__module__", "").startswith("_huice_plugin_")
 
 
 def _place(compute: Compute) -> str:
@@ -251,7 +282,7 @@ def select(words: Iterable[str]) -> list[Factor]:
 
     known = registered()
     chosen: dict[str, Factor] = {}
-    for word in words:
+    for word in (one.strip() for one in words):
         if word == "all":
             chosen |= known
         elif word in PAPERS:
@@ -268,5 +299,5 @@ def select(words: Iterable[str]) -> list[Factor]:
 
 
 def _nearest(word: str, names: Iterable[str]) -> str:
-    hint = nearest(word, names)
+    hint = nearest(word.lower(), names)
     return hint if hint.startswith("did you mean") else "`python scripts/factors.py list` shows them all"

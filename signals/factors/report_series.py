@@ -73,6 +73,16 @@ class ReportSeries:
         found: ReportSeries = reports.derived[cls]
         return found
 
+    def in_force(self, places: np.ndarray) -> tuple[ReportSeries, np.ndarray]:
+        """The same series at the changes of some :meth:`places` alone, and what these are in it."""
+        kept = np.unique(places[places >= 0])
+        part: ReportSeries = object.__new__(ReportSeries)
+        part._reports = self._reports
+        part._stock, part._day, part.quarter = self._stock[kept], self._day[kept], self.quarter[kept]
+        part._rows, part._latest = {}, {}
+        moved = np.searchsorted(kept, places).astype(np.int32)
+        return part, np.where(places >= 0, moved, np.int32(-1))
+
     def places(self, days: np.ndarray) -> np.ndarray:
         """Change in force on each of the days (ascending), -1 before the first; (D, N) int32."""
         found: np.ndarray = last_changes(self._starts, self._day, days.astype("datetime64[D]").astype(np.int64))

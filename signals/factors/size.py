@@ -89,17 +89,17 @@ def circulating_shares(panel: FactorPanel) -> np.ndarray:
 
 
 @factor(
-    "mid_cap", chinese="非线性市值", family="size", direction=-1, unit="log yuan", inputs=("close", "total_shares"),
-    lookback=1, source="Barra CNE5: NLSIZE, without weights",
+    "mid_cap", chinese="非线性市值", family="size", direction=-1, unit="log yuan",
+    inputs=("close", "total_shares", "member"), lookback=1, source="Barra CNE5: NLSIZE, without weights",
 )  # fmt: skip
 def mid_cap(panel: FactorPanel) -> np.ndarray:
-    """Residual of the cube of standardised ln(market value) regressed on it, over the stocks with a bar on the day.
+    """Residual of the cube of standardised ln(market value) regressed on it, over the universe's members with a bar.
 
     Standardised is less the mean, over the standard deviation (n - 1). Absent on a day with fewer than three stocks.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         size = on_bars(panel, np.log(market_value(panel)))
-        there = np.isfinite(size)
+        there = np.isfinite(size) & (panel.at("member") > 0)
         count = there.sum(axis=1, keepdims=True)
 
         def mean(values: np.ndarray) -> np.ndarray:
@@ -109,7 +109,7 @@ def mid_cap(panel: FactorPanel) -> np.ndarray:
         z = gap / np.sqrt(mean(gap**2) * count / (count - 1))
         cube = z**3 - mean(z**3)
         residual = cube - z * mean(z * cube) / mean(z * z)
-    return np.where(there & (count > 2), residual, np.nan)
+    return np.where(np.isfinite(size) & (count > 2), residual, np.nan)
 
 
 _PER_SHARE: tuple[tuple[str, str, Figure, str, str], ...] = (

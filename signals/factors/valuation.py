@@ -149,26 +149,33 @@ def log_bp(panel: FactorPanel) -> np.ndarray:
 def _relative(name: str, chinese: str, top: Figure, words: str) -> None:
     @factor(
         name, chinese=chinese, family="valuation", direction=1, unit="fraction",
-        inputs=(*inputs_of(top[0], WORTH), "table:industry_sw_history.l1_code"), lookback=1,
+        inputs=(*inputs_of(top[0], WORTH), "member", "table:industry_sw_history.l1_code"), lookback=1,
         source="common: industry-relative value",
     )  # fmt: skip
     def compute(panel: FactorPanel) -> np.ndarray:
         values = quotient(panel, figure(panel, top), market_value(panel))
         return values - industry_mean(panel, values)
 
-    compute.__doc__ = f"{words} over market value, less the mean of the Shenwan level-1 industry on the day."
+    compute.__doc__ = (
+        f"{words} over market value, less the mean of the universe's members of the Shenwan level-1 industry that day."
+    )
 
 
 def industry_mean(panel: FactorPanel, values: np.ndarray) -> np.ndarray:
-    """Mean of each stock's industry on each day over the values that are there, NaN without an industry; (D, N)."""
+    """Mean of each stock's industry on each day over the members of the universe, NaN without one; (D, N).
+
+    Stocks that join an index later are in its panel before: counted, they would tell that they join.
+    """
     codes, groups = panel.industry, int(panel.industry.max(initial=-1)) + 1
     there = np.isfinite(values) & (codes >= 0)
-    cells = (np.arange(len(codes))[:, None] * groups + codes)[there]
+    cells = np.arange(len(codes))[:, None] * groups + codes
+    counted = there & (panel.at("member") > 0)
     size = len(codes) * groups
-    counts = np.bincount(cells, minlength=size)
-    sums = np.bincount(cells, weights=values[there], minlength=size)
+    counts = np.bincount(cells[counted], minlength=size)
+    sums = np.bincount(cells[counted], weights=values[counted], minlength=size)
     out = np.full(values.shape, np.nan)
-    out[there] = sums[cells] / counts[cells]
+    with np.errstate(invalid="ignore"):
+        out[there] = sums[cells[there]] / counts[cells[there]]
     return out
 
 

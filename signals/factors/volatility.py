@@ -29,7 +29,8 @@ def _horizon(months: int) -> None:
 
     @factor(
         f"ff3_residual_std_{months}m", chinese=f"{months}个月特质波动率", family="volatility", direction=-1,
-        unit="fraction", inputs=(*_DAILY, "float_shares", "total_shares", "item:parent_equity"), lookback=bars,
+        unit="fraction", lookback=bars,
+        inputs=(*_DAILY, "float_shares", "total_shares", "member", "item:parent_equity"),
         source=f"{_CHART}std_FF3factor_{months}m",
     )  # fmt: skip
     def residual(panel: FactorPanel) -> np.ndarray:

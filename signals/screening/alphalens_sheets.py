@@ -48,8 +48,8 @@ PAGE = """<!DOCTYPE html>
 </style>
 </head>
 <body>
-<header><h1>{title}</h1><p class="note">Drawn by the library Alphalens by its own conventions: prices carried over
-halts, one sample for all horizons, the spread at half weight, 252 days a year.</p></header>
+<header><h1>{title}</h1><p class="note">{facts}Drawn by the library Alphalens by its own conventions: prices carried
+over halts, one sample for all horizons, the spread at half weight, 252 days a year.</p></header>
 <main>
 {body}
 </main>
@@ -142,7 +142,9 @@ def render(data: pd.DataFrame, sheets: Sequence[str] = SHEETS, *, long_short: bo
         return [_guarded(name, makers[name], caught) for name in sheets]
 
 
-def write_sheets(data: pd.DataFrame, path: Path, *, title: str, sheets: Sequence[str] = SHEETS) -> Path:
+def write_sheets(
+    data: pd.DataFrame, path: Path, *, title: str, sheets: Sequence[str] = SHEETS, facts: str = ""
+) -> Path:
     """Write the sheets as one HTML file, beside and then renamed; it opens without a network.
 
     Parameters
@@ -153,9 +155,11 @@ def write_sheets(data: pd.DataFrame, path: Path, *, title: str, sheets: Sequence
     title : str
         The factor's name.
     sheets : sequence of str
+    facts : str
+        A sentence under the title: universe, span, prices.
     """
     path = Path(path)
-    page = to_html(render(data, sheets), title)
+    page = to_html(render(data, sheets), title, facts)
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         beside.write_text(page, encoding="utf-8", newline="\n")
@@ -189,12 +193,18 @@ def write_sheet(
     last = len(market.sessions) - 1
     opens = np.where(market.traded > 0, market.open * market.adj_factor, np.nan)[1:]
     inside = rows < last
-    known = np.where(market.member[rows[inside]] > 0, np.asarray(values)[inside], np.nan)
+    members = market.member[rows[inside]] > 0
+    known = np.where(members, np.asarray(values)[inside], np.nan)
     data = factor_data(known, opens, rows[inside], market.sessions[:last], market.symbols, quantiles=quantiles)
-    return write_sheets(data, path, title=f"{factor.name} {factor.chinese}".strip())
+    days = market.sessions[rows[inside]]
+    facts = (
+        f"Universe {market.info.get('universe', 'all')}, {days[0]} to {days[-1]}, daily; bought at the next session's "
+        f"open. The factor covers {np.isfinite(known).sum() / max(members.sum(), 1):.0%} of the members."
+    )
+    return write_sheets(data, path, title=f"{factor.name} {factor.chinese}".strip(), facts=facts)
 
 
-def to_html(sheets: Sequence[Sheet], title: str) -> str:
+def to_html(sheets: Sequence[Sheet], title: str, facts: str = "") -> str:
     """The page as text."""
     parts = []
     for sheet in sheets:
@@ -208,7 +218,8 @@ def to_html(sheets: Sequence[Sheet], title: str) -> str:
             parts.append(f'<img class="sheet" alt="{html.escape(sheet.title)}" src="data:image/png;base64,{text}">')
         parts.append("</section>")
     body = "".join(parts)
-    return PAGE.format(title=html.escape(title), style=STYLE.read_text(encoding="utf-8"), body=body)
+    said = html.escape(facts) + "<br>" if facts else ""
+    return PAGE.format(title=html.escape(title), style=STYLE.read_text(encoding="utf-8"), body=body, facts=said)
 
 
 def _table(frame: pd.DataFrame) -> str:

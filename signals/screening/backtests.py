@@ -20,8 +20,10 @@ COLUMNS: dict[str, str] = {
     "information_ratio": "information ratio",
     "annual_return": "annual return",
     "max_drawdown": "largest drawdown",
+    "scored": "names",
 }
-"""Columns of paper 2's table 3.1.3.1 (beta and drawdown added), by their name in a run's figures."""
+"""Columns of paper 2's table 3.1.3.1 (beta, drawdown and the mean number of stocks with a value added), by their name
+in a run's figures."""
 
 
 def configuration(base: RunConfig, factor: str, *, direction: int = 0, share: float = 0.2, file: str = "") -> RunConfig:
@@ -58,7 +60,8 @@ def backtest_factors(
     Returns
     -------
     results : dict of str to dict
-        Headline figures of the run by factor, in the order given, with ``alpha``, ``beta``, ``folder``, ``reused``.
+        Headline figures of the run by factor, in the order given, with ``alpha``, ``beta``, ``folder``, ``reused``, and
+        ``scored`` and ``scored_by_year``: stocks with a value, mean of the decisions.
     failed : dict of str to str
         One sentence by factor that could not be run.
     """
@@ -97,8 +100,20 @@ def _one(task: tuple[str, RunConfig, Path]) -> Answer:
         run = engine.backtest.run(config, out=out)
     except HuiceError as error:
         return name, {}, str(error)
-    figures = {**run.result["headline"], **market_model(run)}
+    if not len(run.fills):
+        return name, {}, "it bought nothing: no stock of the universe ever had a value"
+    figures = {**run.result["headline"], **market_model(run), **_scored(run)}
     return name, {**figures, "folder": str(run.folder), "reused": run.reused}, ""
+
+
+def _scored(run: Run) -> dict[str, Any]:
+    """Stocks with a value at a decision: mean of all decisions, and by year."""
+    decisions = run.decisions
+    years = decisions["scored"].groupby(decisions["decision"].dt.year).mean()
+    return {
+        "scored": float(decisions["scored"].mean()),
+        "scored_by_year": {str(year): round(float(mean), 1) for year, mean in years.items()},
+    }
 
 
 def market_model(run: Run) -> dict[str, float]:

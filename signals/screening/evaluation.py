@@ -38,7 +38,9 @@ class Targets:
     returns : ndarray, shape (H, D, N)
         Fractions, NaN where unknown.
     order, lengths : ndarray, shapes (H, D, N) and (H, D)
-        Places of the known returns in rising order (``~place``: equal to the one before), and how many there are.
+        Places of the known returns in rising order, and how many there are.
+    runs, run_offsets : ndarray, shapes (K, 2) and (H, D + 1)
+        Where runs of equal returns begin in that order and have ended; rows of ``runs`` that belong to a date.
     universe, base : ndarray of uint8, shape (D, N)
         The cross-section, and what of it may be in the sample.
     """
@@ -47,6 +49,8 @@ class Targets:
     returns: np.ndarray
     order: np.ndarray
     lengths: np.ndarray
+    runs: np.ndarray
+    run_offsets: np.ndarray
     universe: np.ndarray
     base: np.ndarray
 
@@ -75,7 +79,7 @@ def prepare(
     SignalError
         If there is no horizon or the shapes differ.
     """
-    from signals.screening.evaluation_kernels import order_returns
+    from signals.screening.sorting_kernels import order_returns
 
     if not forward_returns:
         raise SignalError("no forward returns were given; give at least one horizon")
@@ -86,11 +90,15 @@ def prepare(
     if shape[1] > MOST_NAMES:
         raise SignalError(f"{shape[1]:,} stocks are more than the {MOST_NAMES:,} that a cross-section may have")
     returns = np.empty((len(horizons), *shape))
-    for k, horizon in enumerate(horizons):
+    order, lengths = np.empty(returns.shape, dtype=np.uint16), np.empty(returns.shape[:2], dtype=np.int64)
+    runs, offsets = [np.empty((0, 2), dtype=np.int16)], np.empty((len(horizons), shape[0] + 1), dtype=np.int64)
+    for horizon in horizons:
         _same_shape(f"the forward return over {horizon}", forward_returns[horizon], shape)
-        returns[k] = forward_returns[horizon]
-    order, lengths = np.empty(returns.shape, dtype=np.int16), np.empty(returns.shape[:2], dtype=np.int64)
-    order_returns(returns, order, lengths)
+    for k, horizon in enumerate(horizons):
+        given = np.ascontiguousarray(forward_returns[horizon], dtype=np.float64)
+        found = order_returns(given, returns[k], order[k], lengths[k], offsets[k])
+        offsets[k] += sum(len(one) for one in runs)
+        runs.append(found)
     members = np.ones(shape, dtype=np.uint8)
     if universe is not None:
         _same_shape("universe", universe, shape)
@@ -98,7 +106,7 @@ def prepare(
     base = members
     if common_sample:
         base = members & np.isfinite(returns).all(axis=0).view(np.uint8)
-    return Targets(horizons, returns, order, lengths, members, base)
+    return Targets(horizons, returns, order, lengths, np.concatenate(runs), offsets, members, base)
 
 
 def _same_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
@@ -335,9 +343,9 @@ def evaluate_with_ranks(
     wanted = np.asarray(rows, dtype=np.int64)
     sampled = np.empty((len(wanted), n), dtype=np.int32)
     evaluate_rows(
-        values, targets.returns, targets.order, targets.lengths, targets.universe, targets.base, edges, drop_unbinned,
-        max(2, min_names), np.array(lags, dtype=np.int64), wanted, ic, rank_ic, sizes, means, offsets, squares, numbers,
-        present, covered, autocorrelation, turnover, sampled,
+        values, targets.returns, targets.order, targets.lengths, targets.runs, targets.run_offsets, targets.universe,
+        targets.base, edges, drop_unbinned, max(2, min_names), np.array(lags, dtype=np.int64), wanted, ic, rank_ic,
+        sizes, means, offsets, squares, numbers, present, covered, autocorrelation, turnover, sampled,
     )  # fmt: skip
     with np.errstate(divide="ignore", invalid="ignore"):
         stds = np.sqrt(np.where(numbers > 1, squares / (numbers - 1), np.nan))

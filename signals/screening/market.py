@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.errors import ConfigError, nearest
+from engine.config_values import check_date
+from engine.errors import ConfigError, DataError, nearest
 from signals.factors.cache import FactorCache
 from signals.factors.panel import FactorPanel, month_ends
 from signals.one_factor import HISTORY
 from signals.screening.evaluation import Targets, prepare
 from signals.screening.forward_returns import buyable
+from signals.screening.honesty import check_factor, is_own
 
 if TYPE_CHECKING:
     from engine.market import Market
@@ -72,6 +74,7 @@ def schedule_rows(sessions: np.ndarray, schedule: str, start: Span = None, end: 
     """
     if schedule not in SCHEDULES:
         raise ConfigError(f"unknown schedule '{schedule}'; {nearest(schedule, SCHEDULES)}")
+    start, end = _day("start", start), _day("end", end)
     ends = month_ends(sessions, start, end)
     if schedule == "monthly":
         return ends
@@ -82,6 +85,11 @@ def schedule_rows(sessions: np.ndarray, schedule: str, start: Span = None, end: 
     # Weeks begin on Monday; 1970-01-01 was a Thursday.
     week = (sessions[rows].astype(np.int64) + 3) // 7
     return rows[np.append(week[1:] != week[:-1], True)]
+
+
+def _day(name: str, value: Span) -> dt.date | None:
+    """A date as the market's own options take it: 2013-01-01, or 20130101."""
+    return None if value is None else check_date(name, value)
 
 
 def study(
@@ -104,7 +112,7 @@ def study(
     ConfigError
         If an option is unknown, or a period is below 1.
     DataError
-        If no session lies in the span.
+        If no session lies in the span, or no return over one of the periods ends in it.
     """
     if entry not in ENTRIES:
         raise ConfigError(f"unknown entry '{entry}'; {nearest(entry, ENTRIES)}")
@@ -124,9 +132,42 @@ def study(
         if period < len(rows):
             ahead[:-period] = prices[period:] / prices[:-period] - 1.0
         returns[int(period)] = ahead
+        if not np.isfinite(ahead).any():
+            raise DataError(
+                f"no return over {period} {SCHEDULES[schedule]}{'s' if period > 1 else ''} ends within "
+                f"{len(rows)} date{'s' if len(rows) > 1 else ''} from {market.sessions[rows[0]]} to "
+                f"{market.sessions[rows[-1]]}; give an earlier start, a later end or shorter periods"
+            )
     members = (market.member[rows] > 0) & (market.listed[rows] > 0)
     can = buyable(np.where(market.traded > 0, field, np.nan), market.limit_up, rows, delay=delay)
     return Study(rows, market.sessions[rows], prepare(returns, universe=members), can)
+
+
+def factor_values(
+    market: Market,
+    factors: Sequence[Factor],
+    rows: np.ndarray,
+    *,
+    schedule: str,
+    cache: FactorCache | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> dict[str, np.ndarray]:
+    """Values of factors from the cache; those of a user's file are held to what they declare.
+
+    Raises
+    ------
+    LookAheadError
+        If a user's factor reads the future.
+    SignalError
+        If it reads more bars or fields than it declares, fails, or returns no such array.
+    DataError
+        If the data lack what a factor needs.
+    """
+    kept = (cache or FactorCache()).values(market, factors, rows, schedule=schedule, progress=progress)
+    for one in factors:
+        if not is_own(one):
+            check_factor(market, one, kept[one.name], rows)
+    return kept
 
 
 def screen_market(
@@ -157,6 +198,8 @@ def screen_market(
     ------
     ConfigError
         If the data have none of the factors.
+    LookAheadError, SignalError
+        As :func:`factor_values`.
     """
     from signals.screen import screen
 
@@ -164,11 +207,13 @@ def screen_market(
     missing = {one.name: ", ".join(one.missing(panel)) for one in factors}
     there = [one for one in factors if not missing[one.name]]
     if not there:
+        name, words = next(iter(missing.items()))
         raise ConfigError(
-            "the data have none of the factors asked for; `python scripts/factors.py list` says what each needs"
+            f"the data have none of the factors asked for: {name} needs {words}"
+            + (f", and {len(missing) - 1} more need what is not there" if len(missing) > 1 else "")
         )
     rule = f"{schedule} from {what.dates[0]}"
-    kept = (cache or FactorCache()).values(market, there, what.rows, schedule=rule, progress=progress)
+    kept = factor_values(market, there, what.rows, schedule=rule, cache=cache, progress=progress)
     return screen(
         kept, what.targets, what.dates, buyable=what.buyable, unit=SCHEDULES[schedule],
         families={one.name: one.family for one in there}, titles={one.name: one.chinese for one in there},

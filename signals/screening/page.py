@@ -26,8 +26,9 @@ Cell = dict[str, Any]
 
 
 def write_page(
-    found: Screening, path: Path, *, title: str = "Factor screening", facts: Sequence[tuple[str, str]] = ()
-) -> Path:
+    found: Screening, path: Path, *, title: str = "Factor screening", facts: Sequence[tuple[str, str]] = (),
+    warnings: Sequence[str] = (),
+) -> Path:  # fmt: skip
     """Write the page, beside and then renamed.
 
     Parameters
@@ -38,6 +39,8 @@ def write_page(
     title : str
     facts : sequence of (label, text)
         Lines under the title, such as data and universe.
+    warnings : sequence of str
+        What a reader must know first, such as survivorship; above all else.
 
     Returns
     -------
@@ -45,7 +48,7 @@ def write_page(
         The file written.
     """
     path = Path(path)
-    page = render(found, title=title, facts=facts)
+    page = render(found, title=title, facts=facts, warnings=warnings)
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         beside.write_text(page, encoding="utf-8", newline="\n")
@@ -55,7 +58,10 @@ def write_page(
     return path
 
 
-def render(found: Screening, *, title: str = "Factor screening", facts: Sequence[tuple[str, str]] = ()) -> str:
+def render(
+    found: Screening, *, title: str = "Factor screening", facts: Sequence[tuple[str, str]] = (),
+    warnings: Sequence[str] = (),
+) -> str:  # fmt: skip
     """The page as text."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
@@ -65,8 +71,9 @@ def render(found: Screening, *, title: str = "Factor screening", facts: Sequence
         lstrip_blocks=True,
     )  # fmt: skip
     return environment.get_template("screen.html.j2").render(
-        context(found, title, facts), style=STYLE.read_text(encoding="utf-8"), plotlyjs=get_plotlyjs()
-    )
+        context(found, title, facts), warnings=list(warnings), style=STYLE.read_text(encoding="utf-8"),
+        plotlyjs=get_plotlyjs(),
+    )  # fmt: skip
 
 
 def context(found: Screening, title: str, facts: Sequence[tuple[str, str]]) -> dict[str, Any]:

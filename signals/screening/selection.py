@@ -31,6 +31,7 @@ def select(
     min_coverage: float = 0.0,
     families: Mapping[str, str] | None = None,
     score_name: str = "|mean Rank IC|",
+    min_names: int = 0,
 ) -> list[Verdict]:
     """Keep the strongest factor, then the next that is not too like one kept, and so on.
 
@@ -47,6 +48,9 @@ def select(
         Share of the universe that has the factor; below ``min_coverage`` it is dropped.
     families : mapping of str to str, optional
         First the best within each family, then among those of all families, as in paper 2. One round otherwise.
+    score_name : str
+    min_names : int
+        Names that a date needed for a score, for the reason of a factor without one.
 
     Returns
     -------
@@ -60,7 +64,8 @@ def select(
         if coverage is not None and not coverage[i] >= min_coverage:
             reasons[i] = f"covers {_share(coverage[i])} of the universe, below the {_share(min_coverage)} asked for"
         elif not math.isfinite(scores[i]):
-            reasons[i] = f"has no {score_name}: too few names with a value and a return"
+            enough = f"{min_names} names" if min_names else "enough names"
+            reasons[i] = f"has no {score_name}: no date has {enough} with a return and with values that differ"
         elif scores[i] < min_score:
             reasons[i] = f"{score_name} {scores[i]:.4f} is below {min_score:g}"
     left = [i for i in order if i not in reasons]

@@ -26,8 +26,8 @@ def summary(found: Screening) -> list[str]:
         f"{count(len(found.names), 'factor')} with values on {count(len(found.dates), 'date')}, {names} names a date "
         f"on average, judged by the return over {span(found, found.horizon)}. {len(strict) or 'None'} of {bars.tried} "
         f"tried {_pass(strict)} the bar for that many tries, |t| ≥ {bars.bonferroni:.2f} (Bonferroni){listed(strict)}. "
-        f"{len(mild) or 'None'} {_pass(mild)} the milder procedure that allows {percent(bars.alpha, 0)} false "
-        f"discoveries (Benjamini, Hochberg and Yekutieli{more}). {len(alone) or 'None'} "
+        f"{len(mild) or 'None'} {_pass(mild)} the procedure that allows {percent(bars.alpha, 0)} of false ones "
+        f"among the discoveries (Benjamini, Hochberg and Yekutieli{more}). {len(alone) or 'None'} "
         f"{'reaches' if len(alone) < 2 else 'reach'} |t| ≥ {bars.single:.2f}, the bar of a single test; about "
         f"{number(bars.alpha * bars.tried, 1)} would by chance alone."
     ]

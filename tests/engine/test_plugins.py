@@ -298,7 +298,8 @@ def test_the_sources_are_the_file_and_all_that_it_imports_from_beside_it(tmp_pat
 def test_the_sources_of_a_builtin_are_its_file_and_its_room_without_the_engine() -> None:
     found = plugins.source_files(plugins.resolve("strategy", "top-n"))
     assert [path.relative_to(ROOT).as_posix() for path in found] == [
-        "strategies/__init__.py", "strategies/base.py", "strategies/top_n.py",
+        "signals/__init__.py", "signals/learning/__init__.py", "signals/learning/refits.py", "strategies/__init__.py",
+        "strategies/base.py", "strategies/top_n.py",
     ]  # fmt: skip
     (fees,) = plugins.source_files(plugins.resolve("fees", "a-share"))
     assert fees == ROOT / "engine" / "fees.py"
@@ -307,7 +308,7 @@ def test_the_sources_of_a_builtin_are_its_file_and_its_room_without_the_engine()
 def test_a_plugin_on_top_of_a_builtin_has_the_builtins_source_as_well(tmp_path: Path) -> None:
     path = write(tmp_path / "mine.py", "from signals.reversal import Reversal\nclass Mine(Reversal): ...\n")
     names = [name for _, name in plugin_files.sources(plugins.resolve("signal", str(path)))]
-    assert names == ["mine.py", "signals/__init__.py", "signals/base.py", "signals/reversal.py"]
+    assert names == ["mine.py", "signals/__init__.py", "signals/base.py", "signals/reversal.py", "signals/saved.py"]
 
 
 def test_a_module_of_a_package_has_the_imports_of_its_own_package(

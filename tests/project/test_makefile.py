@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGETS = {"help", "demo", "test", "test-slow", "test-akshare", "lint", "bench", "wheel", "lock", "clean"}
+TARGETS = {"help", "demo", "test", "test-slow", "test-akshare", "test-torch", "lint", "bench", "wheel", "lock", "clean"}
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
@@ -55,6 +55,18 @@ def test_the_lock_follows_the_interpreter_and_a_second_run_installs_nothing(tmp_
     for stamp in (f".venv-{tag}", f".test-{tag}"):
         (tmp_path / "v" / stamp).touch()
     assert make(*arguments).stdout.split("\n")[:-1] == [f"{tmp_path}/v/bin/python -m pytest"]
+
+
+def test_torch_comes_on_top_of_the_test_environment_for_the_tests_that_skip_without_it(tmp_path: Path) -> None:
+    (tmp_path / "v").mkdir()
+    for stamp in (".venv-py311", ".test-py311"):
+        (tmp_path / "v" / stamp).touch()
+    shown = make("-n", "PYTAG=py311", f"VENV={tmp_path}/v", "test-torch").stdout
+    assert "install -r locks/torch-py311.txt" in shown and "venv --clear" not in shown
+    files = re.findall(r"tests/\S+\.py", shown)
+    assert len(files) == 6
+    for file in files:
+        assert "torch" in (ROOT / file).read_text(encoding="utf-8"), file
 
 
 def test_akshare_comes_on_top_of_the_test_environment_and_only_where_it_is_locked(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -59,15 +60,39 @@ def test_list_shows_each_factor_with_what_the_data_have_for_it(call: Call) -> No
     done = call("list", *DATA, "--only", "momentum,sentiment")
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
-    assert lines[0].split() == ["factor", "name", "family", "good", "unit", "bars", "available"]
+    assert lines[0].split() == ["factor", "name", "family", "good", "unit", "bars", "there"]
     assert re.search(r"^return_1m +最近1个月收益率 +momentum +low +fraction +22 +yes$", done.out, re.M)
-    assert re.search(r"^rating_average .*no: none:analyst", done.out, re.M)
-    assert re.fullmatch(r"\d+ factors in 2 families, \d+ available on these data", lines[-1])
+    assert re.search(r"^rating_average .* no$", done.out, re.M)
+    assert re.search(r"^\d+ factors in 2 families, \d+ available on these data$", done.out, re.M)
+    assert "not available: rating_average needs none:analyst ratings as of each day" in lines
+
+
+def test_lists_are_no_wider_than_a_terminal(call: Call) -> None:
+    """120 columns hold the coverage of paper 3 by year, and its screening with the reasons on lines of their own."""
+    listed = call("list", *DATA, "--only", "paper-3", "--coverage")
+    header = listed.out.splitlines()[0].split()
+    assert header == ["factor", *(str(year) for year in range(2010, 2021))]  # with names it would be 134 columns
+    assert "Share of universe 'all' (its listed members at each month's end)" in listed.out
+    assert re.search(r"^return_12m +0% +\d+% ", listed.out, re.M)
+    screened = call("screen", *DATA, *SPAN, "--only", "momentum", "--max-correlation", "0.5")
+    assert re.search(r"^  return_5d +correlation [+-]0\.\d\d with \w+, which is stronger", screened.out, re.M)
+    assert re.search(r"^Share of the universe by year, below 80% in some year \(\d+ of \d+\):$", screened.out, re.M)
+    assert re.search(r"^momentum_24_12 +\d+% +\d+% +\d+%$", screened.out, re.M)
+    for text in (listed.out, screened.out.split("Not kept:")[0]):
+        assert max(columns(line) for line in text.splitlines() if "Share of universe" not in line) <= 120
+
+
+def columns(text: str) -> int:
+    """Columns of a terminal: a Chinese character has two."""
+    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
 
 
 def test_list_as_json_has_formula_source_and_coverage_by_year(call: Call) -> None:
-    done = call("list", *DATA, "--only", "return_12m", "--coverage", "--json")
+    arguments = ("list", *DATA, "--only", "return_12m", "--coverage")
+    done = call(*arguments, "--json")
     (one,) = json.loads(done.out)["factors"]
+    assert one["available"] is True
+    assert re.search(r"^return_12m +最近12个月收益率 +0% +\d+% ", call(*arguments).out, re.M)
     assert one["source"] == "paper 3, chart 13: return_12m" and "P_t / P_(t-252) - 1" in one["formula"]
     assert one["missing"] == [] and one["coverage"]["2011"] < 0.5 < one["coverage"]["2015"] <= 1.0
 
@@ -81,11 +106,17 @@ def test_screen_prints_a_verdict_on_each_factor_and_writes_a_page_that_stands_al
     done = call(*arguments, "--html", page)
     assert (done.code, done.err) == (0, "")
     assert re.search(r"^turnover_1m .* -0\.\d{4} ", done.out, re.M)
-    assert re.search(r"of 3 factors kept, \d pass the test for 3 tried; 36 dates 2013-01-31 .. 2015-12-31", done.out)
+    said = r"^\d of 3 factors kept; of 3 tried, \d with .t. at or above Bonferroni's 2\.39 \(B\), \d by .*\(Y\)$"
+    assert re.search(said, done.out, re.M)
+    assert "36 dates 2013-01-31 .. 2015-12-31" in done.out.splitlines()
+    assert "covers: share of the universe; at least 80% in every year for all of them" in done.out
     assert "not available: rating_change needs none:" in done.out and f"Page: {page}" in done.out
     text = page.read_text(encoding="utf-8")
     assert text.lower().startswith("<!doctype html>") and not re.search(r"<(script|link|img)[^>]*https?://", text)
+    for fact in ("synthetic:stocks=100,seed=2", "csi300", "the next session&#39;s open"):
+        assert f"<dd>{fact}</dd>" in text, fact
     again = json.loads(call(*arguments, "--json").out)
+    assert again["thresholds"]["tried"] == 3 and set(again["decay"]["return_1m"]) == {"1", "2", "3"}
     assert {row["factor"] for row in again["factors"]} == {"return_1m", "return_3m", "turnover_1m"}
     assert all("reason" in row and 0 < row["coverage"] <= 1 for row in again["factors"])
 
@@ -107,7 +138,8 @@ def test_backtests_of_a_family_run_once_and_are_taken_up_again(call: Call, tmp_p
     assert not first["results"]["return_1m"]["reused"]
     done = call("backtest", *DATA, *SPAN, "--only", "return_1m,ln_price,rating_change", "--out", out, "--jobs", 2)
     assert (done.code, done.err) == (0, "")
-    assert "2 backtests in" in done.out and "1 of them were there already" in done.out
+    assert f"2 backtests in {out}, 1 there already" in done.out.splitlines()
+    assert re.search(r"^ln_price +股价取对数( +[+-]\d+\.\d%| +[+-]\d+\.\d\d){5} +\d+ +[0-9a-f]{12}$", done.out, re.M)
     assert "not available: rating_change needs" in done.out
     second = json.loads(call("backtest", *DATA, *SPAN, "--only", "ln_price,return_1m", "--out", out, "--json").out)
     assert all(one["reused"] for one in second["results"].values())
@@ -115,6 +147,7 @@ def test_backtests_of_a_family_run_once_and_are_taken_up_again(call: Call, tmp_p
     assert second["results"]["return_1m"] == first["results"]["return_1m"] | kept
     figures = second["results"]["ln_price"]
     assert {"alpha", "beta", "information_ratio", "annual_return", "max_drawdown"} <= figures.keys()
+    assert list(figures["scored_by_year"]) == ["2012", "2013", "2014", "2015"] and figures["scored"] > 10
 
 
 def test_alphalens_sheet_is_one_file(call: Call, tmp_path: Path) -> None:
@@ -122,7 +155,28 @@ def test_alphalens_sheet_is_one_file(call: Call, tmp_path: Path) -> None:
     done = call("sheet", "return_1m", *DATA, *SPAN, "--universe", "csi300", "--html", page)
     assert done.code == 0, done.err
     text = page.read_text(encoding="utf-8")
+    said = r"Universe 000300, 2013-01-\d\d to 2015-12-\d\d, daily; .* covers \d+% of the members\.<br>Drawn"
+    assert re.search(said, text)
     assert text.count("data:image/png;base64,") >= 3 and not re.search(r"<(script|link|img)[^>]*https?://", text)
+
+
+def test_factors_that_fail_in_a_backtest_leave_the_others_and_exit_code_2(call: Call, tmp_path: Path) -> None:
+    file = tmp_path / "three.py"
+    begin = MINE.index("@factor")
+    body = MINE[MINE.index("    return") :]
+    bad = MINE[begin:].replace("weekly_fall", "broken").replace(body, '    raise ValueError("boom")\n')
+    none = MINE[begin:].replace("weekly_fall", "nowhere").replace("spread(-", "spread(float('nan') * ")
+    file.write_text("\n\n".join((MINE, bad, none)), encoding="utf-8")
+    done = call("backtest", *DATA, "--start", "2015-01-01", "--end", "2015-06-30", "--file", file, "--json")
+    assert done.code == 2
+    result = json.loads(done.out)
+    assert list(result["results"]) == ["weekly_fall"]
+    line = 1 + file.read_text(encoding="utf-8").splitlines().index('    raise ValueError("boom")')
+    told = f"factor 'broken' failed: line {line} of three.py raised ValueError (boom)"
+    assert result["failed"] == {
+        "broken": told, "nowhere": "it bought nothing: no stock of the universe ever had a value",
+    }  # fmt: skip
+    assert done.err.splitlines()[-1] == f"error: 2 of 3 backtests failed, the first of them: broken: {told}"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +190,13 @@ def test_alphalens_sheet_is_one_file(call: Call, tmp_path: Path) -> None:
         (("screen", "--only", "ln_price", "--periods", "1,x"), "--periods '1,x' must be whole numbers with commas"),
         (("screen", "--only", "ln_price", "--periods", "0"), "periods [0] must be whole numbers of at least 1"),
         (("screen", "--only", "ln_price", "--html", "."), "--html '.' is a folder; give the name of a file"),
+        (("screen", "--only", "ln_price", "--html", "no/x.html"), "--html 'no/x.html' lies in a folder that is not"),
         (("screen", "--only", "ln_price", "--start", "2031-01-01"), "2031-01-01"),
+        (("screen", "--only", "ln_price", "--max-correlation", "3"), "max_correlation is 3; give a correlation"),
+        (("screen", "--only", "ln_price", "--tried", "0"), "Invalid value for '--tried'"),
+        (("list", "--only", ","), "--only ',' names nothing; give a factor, a family or a paper"),
+        (("backtest", "--only", "ln_price", "--share", "2"), "--share is 2; give the fraction of the scored stocks"),
+        (("backtest", "--only", "rating_change"), "the data have none of the factors asked for: rating_change needs"),
         (("sheet", "ln_prise", "--html", "x.html"), "no factor 'ln_prise'; did you mean 'ln_price'?"),
         (("list", "--file", "nowhere.py"), "there is no file 'nowhere.py' of factors"),
     ],

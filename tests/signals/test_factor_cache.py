@@ -179,7 +179,7 @@ def test_a_write_that_is_cut_off_is_never_taken_for_values(
         with pytest.raises(KeyboardInterrupt):
             cache.values(market, [one], rows, schedule="monthly")
     note = next(tmp_path.glob("*/*.json"))
-    kept = len(json.loads(note.read_text())["days"])
+    kept = len(json.loads(note.read_text())["days"].split())
     assert kept == len(rows) - 2, "the look that will be replaced is no longer vouched for"
     assert same(cache.values(market, [one], rows, schedule="monthly")["return_1m"], one(FactorPanel(market, rows)))
 
@@ -198,3 +198,40 @@ def test_a_folder_that_cannot_be_written_is_named(open_at: Callable[..., Market]
     blocked.write_text("")
     with pytest.raises(DataError, match="factor cache cannot be written into .*file.*HUICE_CACHE"):
         FactorCache(blocked).values(open_at("2015-06-15"), [get("return_1m")])
+
+
+def test_the_hash_of_a_history_grows_by_its_new_sessions_and_leaves_out_stocks_that_have_not_begun() -> None:
+    from signals.factors.packing import first_bars, mix_cells
+
+    rng = np.random.default_rng(0)
+    traded = (rng.random((40, 6)) < 0.8).astype(np.uint8)
+    traded[:30, 5] = 0
+    words = rng.integers(0, 2**60, (40, 6)).astype(np.uint64)
+    first, keys = first_bars(traded), rng.integers(0, 2**60, 6).astype(np.uint64)
+    assert first.tolist() == [int(np.flatnonzero(column)[0]) for column in traded.T]
+    whole = int(mix_cells(words, first, keys, 0, 40))
+    parts = [int(mix_cells(words, first, keys, begin, end)) for begin, end in ((0, 25), (25, 40))]
+    assert sum(parts) % 2**64 == whole
+    before = int(mix_cells(words, first, keys, 0, 30))
+    assert before == int(mix_cells(words[:, :5], first[:5], keys[:5], 0, 30))
+    changed = words.copy()
+    changed[12, 3] ^= np.uint64(1)
+    assert int(mix_cells(changed, first, keys, 0, 30)) != before
+
+
+def test_the_tail_of_a_panel_begins_at_an_anchored_bar_of_each_stock_and_keeps_enough() -> None:
+    from signals.factors.packing import ANCHOR, last_bars
+
+    rng = np.random.default_rng(1)
+    traded = (rng.random((500, 9)) < 0.7).astype(np.uint8)
+    traded[:200, 2] = 0
+    traded[450:, 4] = 0
+    rows = np.array([470, 480])
+    begin = last_bars(traded, rows, 70)
+    for i in range(9):
+        bars = np.flatnonzero(traded[:470, i])
+        if not traded[rows, i].any():
+            assert begin[i] == 500
+            continue
+        first = max(0, (len(bars) - 70) // ANCHOR * ANCHOR)
+        assert begin[i] == (bars[first] if first < len(bars) else 470)

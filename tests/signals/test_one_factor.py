@@ -123,3 +123,13 @@ def test_a_file_without_a_factor_is_refused(tmp_path: Path) -> None:
     path.write_text("x = 1\n")
     with pytest.raises(ConfigError, match=r"empty.py' declares no factor; put @factor"):
         _ = OneFactor(factor="x", file=str(path)).lookback
+
+
+def test_the_first_decision_of_a_run_is_checked_however_late_in_the_year_it_comes(tmp_path: Path) -> None:
+    """The market of a quarterly run begins in January and decides in March."""
+    path = tmp_path / "leak.py"
+    path.write_text(FUTURE.replace("tomorrow", "the_next_day"), encoding="utf-8")
+    market = open_market("synthetic:stocks=100,seed=2", universe="all", start="2014-01-02", end="2015-12-31")
+    signal = OneFactor(factor="the_next_day", file=str(path))
+    with pytest.raises(LookAheadError, match="on 2014-03-31 changes when later sessions are taken away"):
+        signal.predict(market.view(market.position_of("2014-03-31")))

@@ -124,7 +124,7 @@ def test_the_factors_of_fama_and_french_are_those_of_a_plain_double_sort(large: 
     frame = pd.DataFrame({
         "size": market.close[end] * market.float_shares[end], "value": market.close[end] * market.total_shares[end],
         "book": book,
-    })[market.traded[end] > 0]  # fmt: skip
+    })[(market.traded[end] > 0) & (market.member[end] > 0)]  # fmt: skip
     frame = frame[frame["size"] > 0]
     frame["bm"] = (frame["book"] / frame["value"]).where(frame["book"] > 0)
     frame["big"] = frame["size"] > frame["size"].median()

@@ -115,6 +115,10 @@ def test_the_horizon_and_the_criterion_decide() -> None:
     [
         ({"horizon": 3}, "horizon 3 is not among the forward returns"),
         ({"criterion": "best"}, "criterion must be one of"),
+        ({"max_correlation": 3.0}, "max_correlation is 3; give a correlation above 0 and at most 1"),
+        ({"min_coverage": 2.0}, "min_coverage is 2; give a share of the universe from 0 to 1"),
+        ({"min_rank_ic": float("nan")}, "min_rank_ic is nan; give a strength from 0 to below 1"),
+        ({"tried": 0}, "tried is 0; give the number of factors that were tried, at least 1"),
         ({"buyable": np.ones((2, 2))}, "allowed has the shape"),
     ],
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from engine.errors import ConfigError
 from engine.market import Market
 from signals.low_turnover import LowTurnover
 from signals.momentum import Momentum
@@ -66,5 +67,5 @@ def test_signals_declare_what_they_read_and_do_not_change(signal: Any, lookback:
     assert signal.lookback == lookback
     with pytest.raises(ValidationError):
         signal.window = 3
-    with pytest.raises(ValidationError):
+    with pytest.raises(ConfigError, match="has no parameter 'windw'"):
         type(signal)(windw=3)

@@ -1,0 +1,1 @@
+"""What a trained signal is made of: samples, windows, refits, search, kept models."""

@@ -1,0 +1,118 @@
+"""Paper 1: an LSTM of next month's market value; a stock worth less than predicted is good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from signals.factors.papers import PAPERS
+from signals.labels import Label, MarketValue
+from signals.learning.search import Space
+from signals.paper_signals import PaperNetwork, r_squared, standardised, with_facts
+from signals.preprocess import PAPERS as CHAINS
+from signals.preprocess import Chain, WinsoriseMad, ZScore
+from signals.saved import Learnt
+
+if TYPE_CHECKING:
+    from engine.view import View
+    from signals.trained import Window
+
+STATIC: dict[int, dict[str, Any]] = {
+    1: {"batch": 20, "layers": 2, "units": 32, "learning_rate": 0.001},
+    2: {"batch": 40, "layers": 1, "units": 64, "learning_rate": 0.005},
+    3: {"batch": 60, "layers": 3, "units": 128, "learning_rate": 0.01},
+}
+"""The paper's table 8; its table 9 finds the second best."""
+
+SPACES: dict[str, Space] = {
+    "static": {"static": tuple(STATIC)},
+    "grid": {
+        "batch": (20, 40, 60),
+        "layers": (1, 2, 3),
+        "units": (32, 64, 128, 256),
+        "learning_rate": (1.0, 0.1, 0.05, 0.01, 0.005, 0.001),
+    },
+}
+"""What a search goes through, by name: table 8, and the 216 points of table 10."""
+
+HONEST = Chain(WinsoriseMad(n=3, scaled=True), ZScore())
+"""Paper 1's chain without its filling."""
+
+_DROPPED = ("eps_basic", "net_margin_q", "roe_ttm")
+
+
+class LstmResidualValue(PaperNetwork):
+    """(predicted - actual) / actual market value, from six months of the 17 factors of table 4.
+
+    The network learns next month's logarithm of market value; labels are standardised by their training mean and
+    deviation, because the paper's learning rates leave a bias of 23 log yuan no time to grow. Each model keeps its R2
+    (``r2_train``, ``r2_validation``, of log yuan); :mod:`signals.paper_checks` has the paper's check of validity. The
+    paper gives neither optimizer nor epochs; Adam and early stopping on the last decisions of the window are ours.
+
+    ``protocol="paper"`` fills a missing factor with the mean of the stock's other factors before standardising and
+    validates on samples drawn at random; ``honest`` leaves gaps at 0 behind standardising.
+
+    Parameters
+    ----------
+    static : {0, 1, 2, 3}
+        A set of :data:`STATIC` in place of ``batch``, ``layers``, ``units`` and ``learning_rate``.
+    searched : {"grid", "static"}
+        Which of :data:`SPACES` a ``search`` goes through.
+    """
+
+    wanted: ClassVar[tuple[str, ...]] = tuple(name for name in PAPERS["paper-1"] if name not in _DROPPED)
+    label: ClassVar[Label | None] = MarketValue()
+
+    refit: str = "3M"
+    window: str = "12M"
+    steps: int = Field(default=6, ge=1)
+    batch: int = Field(default=40, ge=1)
+    layers: int = Field(default=1, ge=1)
+    units: int = Field(default=64, ge=1)
+    learning_rate: float = Field(default=0.005, gt=0.0)
+    epochs: int = Field(default=30, ge=1)
+    patience: int = Field(default=5, ge=0)
+    static: Literal[0, 1, 2, 3] = 0
+    searched: Literal["grid", "static"] = "grid"
+
+    @property
+    def space(self) -> Space:  # type: ignore[override]
+        """Of :data:`SPACES`."""
+        return SPACES[self.searched]
+
+    def chain(self) -> Chain:
+        """Winsorised at the median plus and minus three scaled MAD, z-scored; the paper's own under its protocol."""
+        if self.preprocess:
+            return super().chain()
+        return Chain(*CHAINS["paper-1"]) if self.protocol == "paper" else HONEST
+
+    def train(self, window: Window, seed: int, budget: float = 1.0) -> Learnt:
+        if self.static:
+            return self.having({**STATIC[self.static], "static": 0}).train(window, seed, budget)
+        scaled, mean, std = standardised(window)
+        shape = {"layers": self.layers, "units": self.units}
+        model = with_facts(super().train(scaled, seed, budget), mean=mean, std=std, **shape)
+        facts = {"r2_train": r_squared(self.output(model, window.x), window.y)}
+        if len(window.y_valid):
+            facts["r2_validation"] = r_squared(self.output(model, window.x_valid), window.y_valid)
+        return with_facts(model, **facts)
+
+    def network_of(self, model: Learnt) -> Any:
+        shape = {"layers": model.facts["layers"], "units": model.facts["units"], "static": 0}
+        own = {name: getattr(self, name) for name in shape}
+        return super().network_of(model) if own == shape else self.having(shape).network_of(model)
+
+    def output(self, model: Learnt, x: np.ndarray) -> np.ndarray:
+        """Predicted logarithms of next market values in yuan."""
+        return super().output(model, x).astype(np.float64) * model.facts["std"] + model.facts["mean"]
+
+    def score(self, output: np.ndarray, view: View, stocks: np.ndarray) -> np.ndarray:
+        """(predicted - actual) / actual, both in yuan, actual as of the decision."""
+        with np.errstate(over="ignore"):
+            return np.exp(output) / _value(view)[stocks] - 1.0
+
+
+def _value(view: View) -> np.ndarray:
+    return np.asarray(view.close[-1] * view.total_shares[-1])
