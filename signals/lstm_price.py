@@ -62,7 +62,7 @@ class LstmPrice(PaperNetwork):
     """
 
     wanted: ClassVar[tuple[str, ...]] = (
-        "ps", "net_assets", "current_liabilities", "kurtosis_20", "skewness_20", "wvad_6", "roe_q",
+        "ps", "net_assets", "current_liabilities", "kurtosis_20", "skewness_20", "wvad_6", "roe_end_q",
     )  # fmt: skip
     label: ClassVar[Label | None] = NextClose()
     space: ClassVar[Space] = {

@@ -117,7 +117,8 @@ def _torch() -> Any:
         import torch
     except ImportError:
         raise SignalError(
-            "a network needs torch, which is not installed; install the extra 'torch' (README: the CPU build first)"
+            "a network needs torch, which is not installed; run pip install -r locks/torch-py311.txt "
+            "(the README says how to get the CPU build first)"
         ) from None
     return torch
 

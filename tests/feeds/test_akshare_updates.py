@@ -107,6 +107,7 @@ def test_share_counts_are_asked_for_when_the_daily_multiples_show_others(tmp_pat
     assert [dict(g)["symbol"] for name, g in other.calls if name == "stock_zh_a_gbjg_em"] == ["600000.SH"]
 
 
+@pytest.mark.slow
 def test_daily_updates_do_not_pile_up_and_change_nothing_in_the_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

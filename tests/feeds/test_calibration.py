@@ -263,6 +263,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_command_prints_every_fact_for_every_seed(folder: Path, tmp_path: Path) -> None:
     cache = {"HUICE_CACHE": str(tmp_path)}
     done = run("--data", str(folder), "--stocks", "30", "--seeds", "4,2", **cache)

@@ -84,6 +84,14 @@ def figure(lines: list[str], label: str) -> float:
     return float(found[0].replace(",", ""))
 
 
+LONG = re.compile(r"data\.py (check|calibrate) |factors\.py (screen --file|sheet|backtest) ")
+"""Commands whose tests are slow; the tests of the scripts run each of them on small data."""
+
+
+def marked(found: list[str]) -> list[object]:
+    return [pytest.param(one, marks=pytest.mark.slow) if LONG.search(one) else one for one in found]
+
+
 def data_commands() -> list[str]:
     """Commands of ``data.py``, those inside a sentence too, but ``check-limits``."""
     found = [*commands(), *re.findall(r"`(python scripts/data\.py [^`]+)`", README)]
@@ -100,7 +108,7 @@ MORE = {" fetch ": ["--help"], " calibrate ": ["--stocks", "100", "--seeds", "1"
 """Options that make a command short, or keep it from the net: ``test_data_fetch_script.py`` holds what it fetches."""
 
 
-@pytest.mark.parametrize("command", data_commands())
+@pytest.mark.parametrize("command", marked(data_commands()))
 def test_every_data_command_of_the_readme_runs_and_prints_what_is_shown(command: str, folder: Path) -> None:
     if "../shared/data" in command and not DATA.is_dir():
         pytest.skip(WHY)
@@ -130,7 +138,7 @@ def factor_commands() -> list[str]:
     return [command for command in commands() if "factors.py" in command]
 
 
-@pytest.mark.parametrize("command", factor_commands())
+@pytest.mark.parametrize("command", marked(factor_commands()))
 def test_every_factor_command_of_the_readme_runs_and_prints_what_is_shown(command: str, folder: Path) -> None:
     if "../shared/data" in command and not DATA.is_dir():
         pytest.skip(WHY)

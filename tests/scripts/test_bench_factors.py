@@ -45,6 +45,7 @@ def test_without_real_data_one_sentence_says_what_to_give_and_the_help_names_the
     assert "--factors" in bench("--help").stdout
 
 
+@pytest.mark.slow
 def test_each_of_the_last_sessions_is_appended_in_a_process_of_its_own(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

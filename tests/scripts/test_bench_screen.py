@@ -28,6 +28,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_both_sides_compute_the_same_figures(bench: ModuleType) -> None:
     mine, other = bench.alike(Path()), bench.theirs(Path())
     assert mine["rank_ic"] == pytest.approx(other["rank_ic"], abs=1e-12)

@@ -43,6 +43,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Any:
 # -- the table --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_one_call_shows_four_sizes_beside_plain_backtrader_on_the_cut_down_job() -> None:
     done = bench("--part", "8", "--sessions", "61", "--repeat", "1")
     assert done.returncode == 0, done.stderr
