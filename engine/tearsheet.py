@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ import pandas as pd
 
 from engine import pyfolio_sheets, tearsheet_charts, tearsheet_costs, tearsheet_tables, tearsheet_trading
 from engine.errors import DataError
+from engine.files import write_beside
 from engine.presentation import (
     account_facts,
     benchmark_kind,
@@ -134,12 +134,8 @@ def write_tearsheet(run_folder: Path) -> Path:
     """
     folder = Path(run_folder)
     page = render(load(folder))
-    target, beside = folder / NAME, folder / f"{NAME}.{os.getpid()}.part"
-    try:
-        beside.write_text(page, encoding="utf-8", newline="\n")
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
+    target = folder / NAME
+    write_beside(target, page)
     return target
 
 

@@ -12,7 +12,6 @@ import contextlib
 import datetime as dt
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import DataError
-from feeds.fingerprint import write_beside
+from engine.files import write_beside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,7 +153,7 @@ class RawCache:
         path = place / f"{name}.parquet"
         record = Record(function, dict(arguments), first, day, len(frame), sha, path)
         gone = {r.path: r for r in (*replaces, *(r for r in known if r.day == first)) if r.path != path}
-        write_bytes_beside(path, body)
+        write_beside(path, body)
         about = {
             "format": _FORMAT,
             "source": f"akshare.{function}",
@@ -279,16 +278,6 @@ def _remove(path: Path) -> None:
     """Remove a frame, its record first."""
     path.with_suffix(".json").unlink(missing_ok=True)
     path.unlink(missing_ok=True)
-
-
-def write_bytes_beside(path: Path, body: bytes) -> None:
-    """Write ``body`` to ``path`` in one step: beside it first, then renamed over it."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(body)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.errors import ConfigError, DataError
+from engine.files import write_beside
 from feeds import akshare_bars, akshare_halts, akshare_members
 from feeds.akshare_client import Client, load_akshare
 from feeds.akshare_http import SourceError
 from feeds.akshare_plan import Failure, Tell, halt_jobs, market_jobs, run_jobs, stock_jobs
 from feeds.akshare_tables import build_tables
-from feeds.fingerprint import write_beside
 from feeds.universe import TODAY, Universe, parse_universe
 
 if TYPE_CHECKING:

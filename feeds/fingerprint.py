@@ -5,22 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from engine.files import write_beside
+
 _SETTLED_NS = 2_000_000_000  # a file younger than this may change again within one tick of its time stamp
-
-
-def write_beside(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` in one step: beside it first, then renamed over it."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 class Digests:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import DataError
-from feeds.fingerprint import Digests, fingerprint, write_beside
+from engine.files import write_beside
+from feeds.fingerprint import Digests, fingerprint
 
 FILE = "manifest.json"
 FORMAT = 1

@@ -12,7 +12,6 @@ import datetime as dt
 import functools
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import ConfigError, DataError, HuiceError, nearest
+from engine.files import replacing
 from engine.market import FORMAT, Market
 from feeds.benchmark import KINDS
 from feeds.file_feed import FileFeed
@@ -206,10 +206,8 @@ def _held(feed: FileFeed, known: Digests, place: Path) -> tuple[np.ndarray, slic
     stop = int(np.searchsorted(calendar, np.nanmax(bars["last_bar"]), side="right"))
     with contextlib.suppress(OSError):
         place.mkdir(parents=True, exist_ok=True)
-        beside = memory.with_name(f".{memory.name}.{os.getpid()}")
-        with beside.open("wb") as file:
+        with replacing(memory) as beside, beside.open("wb") as file:
             np.save(file, np.concatenate([[begin, stop], calendar.astype(np.int64)]))
-        beside.replace(memory)
     return calendar, slice(begin, stop)
 
 

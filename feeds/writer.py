@@ -6,12 +6,12 @@ over it; the manifest is written last. A process that dies leaves whole tables, 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import DataError
+from engine.files import replacing
 from feeds import table_checks
 from feeds.manifest import Manifest, now
 
@@ -84,12 +84,9 @@ def write_parquet(path: Path, frame: pd.DataFrame) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), beside, compression="zstd")
-        beside.replace(path)
+        with replacing(path) as beside:
+            pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), beside, compression="zstd")
     except OSError as error:
         raise DataError(f"{path.name} cannot be written ({error.strerror}); check the folder") from error
-    finally:
-        beside.unlink(missing_ok=True)

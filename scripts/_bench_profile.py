@@ -19,7 +19,7 @@ PARTS = {
     "strategy": "view",
     "set-up": "simulation market market_fields errors",
     "outside the loop": (
-        "analyzers attribution backtest config config_values corporate_proof fee_options fee_usage measures "
+        "analyzers attribution backtest config config_values corporate_proof fee_options fee_usage files measures "
         "plugin_files plugins presentation pyfolio_sheets round_trips run_folder tearsheet tearsheet_charts "
         "tearsheet_costs tearsheet_tables tearsheet_trading"
     ),

@@ -96,10 +96,10 @@ def check(
 
     with _cli.output(as_json) as output:
         from engine.errors import ConfigError, HuiceError
+        from engine.files import write_beside
         from feeds.check_page import check_page, verdict
         from feeds.data_check import Finding, check_market, check_tables, worst
         from feeds.file_feed import FileFeed
-        from feeds.fingerprint import write_beside
         from feeds.manifest import contents
         from feeds.store import data_folder, open_market
 

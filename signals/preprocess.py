@@ -15,7 +15,6 @@ next.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError, SignalError, nearest
+from engine.files import write_beside
 from signals.preprocessing.components import DropSparse, Pca
 from signals.preprocessing.cross_sections import Context, Section, codes_of, context_of, sections
 from signals.preprocessing.neutralise import Neutralise
@@ -271,9 +271,7 @@ class Fitted:
         ]
         saved = {"format": FORMAT, "factors": list(self.factors), "named": self.named, "trained": self.trained}
         text = json.dumps({**saved, "steps": steps}, ensure_ascii=False, allow_nan=False, indent=1)
-        beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-        beside.write_text(text + "\n", encoding="utf-8")
-        beside.replace(path)
+        write_beside(path, text + "\n")
 
     @classmethod
     def load(cls, path: Path | str) -> Fitted:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from engine.errors import ConfigError, SignalError
+from engine.files import write_beside
 
 if TYPE_CHECKING:
     from signals.base import Signal
@@ -97,14 +97,9 @@ def from_bytes(content: bytes, what: str) -> Learnt:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write beside the place and rename."""
+    """Write to a folder that may not be there yet, beside the place first."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_beside(path, content)
 
 
 def parameters_of(signal: Signal) -> dict[str, Any]:

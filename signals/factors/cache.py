@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import DataError
+from engine.files import replacing, write_beside
 from engine.market import Market
-from feeds.fingerprint import write_beside
 from feeds.sources import cache_folder
 from signals.factors import packing
 from signals.factors.code import CodeDigests
@@ -345,13 +344,8 @@ class _Work:
                 out.truncate()
                 values.tofile(out)
             return
-        beside = file.with_name(f".{file.name}.{os.getpid()}")
-        try:
-            with beside.open("wb") as out:
-                values.tofile(out)
-            beside.replace(file)
-        finally:
-            beside.unlink(missing_ok=True)
+        with replacing(file) as beside, beside.open("wb") as out:
+            values.tofile(out)
 
     def read(self, one: Factor) -> np.ndarray:
         """The values asked for, mapped."""

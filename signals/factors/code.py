@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from feeds.fingerprint import write_beside
+from engine.files import write_beside
 
 _HERE = Path(__file__).resolve().parent
 _SIGNALS = _HERE.parent

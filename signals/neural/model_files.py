@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.errors import ConfigError, DataError
+from engine.files import write_beside
 from signals.neural.networks import network
 
 if TYPE_CHECKING:
@@ -53,9 +53,7 @@ def save_arrays(folder: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[s
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, body in ((WEIGHTS, content), (FACTS, text.encode())):
-            beside = folder / f".{name}.{os.getpid()}"
-            beside.write_bytes(body)
-            os.replace(beside, folder / name)
+            write_beside(folder / name, body)
     except OSError as error:
         raise DataError(f"the network cannot be saved into '{folder}' ({error.strerror})") from error
 

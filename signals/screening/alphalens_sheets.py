@@ -14,7 +14,6 @@ import base64
 import contextlib
 import html
 import io
-import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from engine.errors import DataError, SignalError
+from engine.files import write_beside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,12 +160,7 @@ def write_sheets(
     """
     path = Path(path)
     page = to_html(render(data, sheets), title, facts)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(page, encoding="utf-8", newline="\n")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_beside(path, page)
     return path
 
 

@@ -7,13 +7,13 @@ same bytes.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from engine.files import write_beside
 from engine.presentation import number, percent
 from signals.screen import Screening
 from signals.screening.charts import heat_map, ic_chart, quantile_chart
@@ -49,12 +49,7 @@ def write_page(
     """
     path = Path(path)
     page = render(found, title=title, facts=facts, warnings=warnings)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(page, encoding="utf-8", newline="\n")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_beside(path, page)
     return path
 
 
