@@ -16,11 +16,8 @@ COMPILE = $(UV) pip compile pyproject.toml $(LOCK_FLAGS) --quiet --group build -
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-# What `make test-torch` runs: these skip, whole or in part, where torch is not installed.
-TORCH_TESTS = tests/signals/test_networks.py tests/signals/test_training.py tests/signals/test_model_files.py \
-	tests/signals/test_paper_signals.py tests/signals/test_adapters.py tests/contract/test_signal_contract.py
 
-.PHONY: help demo test test-slow test-akshare test-torch lint bench wheel lock clean
+.PHONY: help demo test test-slow test-akshare lint bench wheel lock clean
 .DELETE_ON_ERROR:
 
 help:  ## list these targets
@@ -29,17 +26,14 @@ help:  ## list these targets
 demo: $(VENV)/.core-$(PYTAG)  ## install what a backtest needs, run ten synthetic years, print the table and the tearsheet's path
 	$(BIN)/python $(DEMO)
 
-test: $(VENV)/.test-$(PYTAG)  ## install the test tools and run the tests
-	$(BIN)/python -m pytest
+test: $(VENV)/.test-$(PYTAG) $(VENV)/.torch-$(PYTAG)  ## install the test tools and torch, run the tests on every core
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
-test-slow: $(VENV)/.test-$(PYTAG)  ## run every test, the slow ones too (a fresh environment is built: minutes)
-	$(BIN)/python -m pytest -m "slow or not slow"
+test-slow: $(VENV)/.test-$(PYTAG) $(VENV)/.torch-$(PYTAG)  ## run every test, the slow ones too (a fresh environment is built: an hour)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "slow or not slow"
 
 test-akshare: $(VENV)/.akshare-$(PYTAG)  ## add AKShare to the test environment and test the feed against it (no network)
 	$(BIN)/python -m pytest -m "slow or not slow" $(AKSHARE_TESTS)
-
-test-torch: $(VENV)/.torch-$(PYTAG)  ## add torch to the test environment and test the networks
-	$(BIN)/python -m pytest -m "slow or not slow" $(TORCH_TESTS)
 
 lint: $(VENV)/.test-$(PYTAG)  ## check style (ruff) and types (mypy)
 	$(BIN)/python -m ruff check .
@@ -58,15 +52,18 @@ lock:  ## resolve the locks again (needs uv; pins that still fit stay, LOCK_FLAG
 	  $(COMPILE) --python-version $$v -o locks/core-$$t.txt >/dev/null && \
 	  $(COMPILE) --python-version $$v -c locks/core-$$t.txt --extra test -o locks/test-$$t.txt >/dev/null || exit 1; \
 	done
-	@for e in torch akshare ray dask; do \
+	@for e in akshare ray dask; do \
 	  $(COMPILE) --python-version 3.11 -c locks/core-py311.txt --extra $$e -o locks/$$e-py311.txt >/dev/null || exit 1; \
 	done
 	@# The CPU build's version carries a local tag that no other index knows, and the other build some
 	@# twenty GPU packages that a CPU user must not get.
-	@{ echo '# On a machine without a GPU first install the CPU build: pip install torch==2.13.0 from the CPU'; \
-	  echo '# index that the PyTorch project names. GPU packages are left out: torch brings its own.'; \
-	  grep -vE '^(#|nvidia-|cuda-|triton)' locks/torch-py311.txt | sed 's/^\(torch==[0-9.]*\)+[a-z0-9]*/\1/'; \
-	} > locks/torch.tmp && mv locks/torch.tmp locks/torch-py311.txt
+	@for v in 3.11 3.12 3.13; do t=py$$(echo $$v | tr -d .); \
+	  $(COMPILE) --python-version $$v -c locks/test-$$t.txt --extra torch -o locks/torch-$$t.txt >/dev/null || exit 1; \
+	  { echo '# On a machine without a GPU first install the CPU build: pip install torch==2.13.0 from the CPU'; \
+	    echo '# index that the PyTorch project names. GPU packages are left out: torch brings its own.'; \
+	    grep -vE '^(#|nvidia-|cuda-|triton)' locks/torch-$$t.txt | sed 's/^\(torch==[0-9.]*\)+[a-z0-9]*/\1/'; \
+	  } > locks/torch.tmp && mv locks/torch.tmp locks/torch-$$t.txt || exit 1; \
+	done
 
 clean:  ## remove .venv, build results and caches (runs/ and .huice/ stay)
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -80,7 +77,7 @@ $(VENV)/.venv-$(PYTAG):
 	$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-$(VENV)/.core-$(PYTAG) $(VENV)/.test-$(PYTAG): $(VENV)/.%-$(PYTAG): $(VENV)/.venv-$(PYTAG) locks/%-$(PYTAG).txt pyproject.toml
+$(VENV)/.core-$(PYTAG) $(VENV)/.test-$(PYTAG) $(VENV)/.torch-$(PYTAG): $(VENV)/.%-$(PYTAG): $(VENV)/.venv-$(PYTAG) locks/%-$(PYTAG).txt pyproject.toml
 	$(PIP) install -r locks/$*-$(PYTAG).txt
 	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
@@ -89,9 +86,4 @@ $(VENV)/.core-$(PYTAG) $(VENV)/.test-$(PYTAG): $(VENV)/.%-$(PYTAG): $(VENV)/.ven
 $(VENV)/.akshare-$(PYTAG): $(VENV)/.test-$(PYTAG) locks/akshare-py311.txt
 	@[ "$(PYTAG)" = py311 ] || { echo "error: AKShare is locked for Python 3.11; make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
 	$(PIP) install -r locks/akshare-py311.txt
-	@touch $@
-
-$(VENV)/.torch-$(PYTAG): $(VENV)/.test-$(PYTAG) locks/torch-py311.txt
-	@[ "$(PYTAG)" = py311 ] || { echo "error: torch is locked for Python 3.11; make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
-	$(PIP) install -r locks/torch-py311.txt
 	@touch $@

@@ -41,7 +41,7 @@ def test_every_built_in_signal_keeps_the_contract(name: str) -> None:
     given = PARAMETERS.get(name, {})
     source = SOURCE
     if issubclass(cls, NetworkSignal):
-        pytest.importorskip("torch", reason="torch is not installed: make test-torch installs it")
+        pytest.importorskip("torch", reason="torch is not installed: make test installs it")
         given = {key: value for key, value in QUICK.items() if key in cls.model_fields}
         source = Source()
     checks = audit(cls(**given), source)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGETS = {"help", "demo", "test", "test-slow", "test-akshare", "test-torch", "lint", "bench", "wheel", "lock", "clean"}
+TARGETS = {"help", "demo", "test", "test-slow", "test-akshare", "lint", "bench", "wheel", "lock", "clean"}
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
@@ -50,23 +50,12 @@ def test_the_lock_follows_the_interpreter_and_a_second_run_installs_nothing(tmp_
     arguments = ("-n", f"PYTHON={sys.executable}", f"VENV={tmp_path}/v", "test")
     first = make(*arguments).stdout
     assert f"install -r locks/test-{tag}.txt" in first and "-m venv --clear" in first
+    assert f"install -r locks/torch-{tag}.txt" in first
     # What the first run leaves: the stamps, newer than the lock and pyproject.toml.
     (tmp_path / "v").mkdir()
-    for stamp in (f".venv-{tag}", f".test-{tag}"):
+    for stamp in (f".venv-{tag}", f".test-{tag}", f".torch-{tag}"):
         (tmp_path / "v" / stamp).touch()
-    assert make(*arguments).stdout.split("\n")[:-1] == [f"{tmp_path}/v/bin/python -m pytest"]
-
-
-def test_torch_comes_on_top_of_the_test_environment_for_the_tests_that_skip_without_it(tmp_path: Path) -> None:
-    (tmp_path / "v").mkdir()
-    for stamp in (".venv-py311", ".test-py311"):
-        (tmp_path / "v" / stamp).touch()
-    shown = make("-n", "PYTAG=py311", f"VENV={tmp_path}/v", "test-torch").stdout
-    assert "install -r locks/torch-py311.txt" in shown and "venv --clear" not in shown
-    files = re.findall(r"tests/\S+\.py", shown)
-    assert len(files) == 6
-    for file in files:
-        assert "torch" in (ROOT / file).read_text(encoding="utf-8"), file
+    assert make(*arguments).stdout.split("\n")[:-1] == [f"{tmp_path}/v/bin/python -m pytest -n auto --dist worksteal"]
 
 
 def test_akshare_comes_on_top_of_the_test_environment_and_only_where_it_is_locked(tmp_path: Path) -> None:
@@ -88,12 +77,13 @@ def test_akshare_comes_on_top_of_the_test_environment_and_only_where_it_is_locke
     assert refused.returncode != 0 and "error: AKShare is locked for Python 3.11" in refused.stderr
 
 
-def test_the_pins_of_akshares_lock_are_those_of_the_test_environment() -> None:
+@pytest.mark.parametrize("extra", ["akshare", "torch"])
+def test_the_pins_of_an_extras_lock_are_those_of_the_test_environment(extra: str) -> None:
     def pins(name: str) -> dict[str, str]:
         lines = (ROOT / "locks" / name).read_text(encoding="utf-8").splitlines()
         return dict(line.split(" ")[0].split("==") for line in lines if "==" in line and not line.startswith("#"))
 
-    mine, test = pins("akshare-py311.txt"), pins("test-py311.txt")
+    mine, test = pins(f"{extra}-py311.txt"), pins("test-py311.txt")
     shared = set(mine) & set(test)
     assert len(shared) > 40
     assert {name: (mine[name], test[name]) for name in shared if mine[name] != test[name]} == {}
