@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV   ?= .venv
 UV     ?= uv
 
-# The one backtest that `make demo` and the README show: ten years of the embedded synthetic market.
-DEMO = scripts/backtest.py --universe csi500 --strategy top-n --signal reversal-20d --hold 50 --rebalance 1M --benchmark 000905
+# The two backtests that the README shows, both on the embedded synthetic market: one that trains a network, walk-forward,
+# and one that needs no torch.
+DEMO     = scripts/backtest.py --universe csi500 --strategy top-n --signal lstm-residual-value --hold 50 --benchmark 000905 --start 2012-01-01 --jobs 2
+BACKTEST = scripts/backtest.py --universe csi500 --strategy top-n --signal reversal-20d --hold 50 --rebalance 1M --benchmark 000905
 
 # What `make test-akshare` runs: these skip where AKShare is not installed.
 AKSHARE_TESTS = tests/feeds/test_akshare_contract.py tests/feeds/test_akshare_routes.py
@@ -17,14 +19,17 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-slow test-akshare lint bench wheel lock clean
+.PHONY: help demo backtest test test-slow test-akshare lint bench wheel lock clean
 .DELETE_ON_ERROR:
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.core-$(PYTAG)  ## install what a backtest needs, run ten synthetic years, print the table and the tearsheet's path
+demo: $(VENV)/.torch-$(PYTAG)  ## install Huice and torch, train an LSTM over nine synthetic years, print the table and the tearsheet's path
 	$(BIN)/python $(DEMO)
+
+backtest: $(VENV)/.core-$(PYTAG)  ## install Huice without torch, run ten synthetic years, print the table and the tearsheet's path
+	$(BIN)/python $(BACKTEST)
 
 test: $(VENV)/.test-$(PYTAG) $(VENV)/.torch-$(PYTAG)  ## install the test tools and torch, run the tests on every core
 	$(BIN)/python -m pytest -n auto --dist worksteal
@@ -52,7 +57,7 @@ lock:  ## resolve the locks again (needs uv; pins that still fit stay, LOCK_FLAG
 	  $(COMPILE) --python-version $$v -o locks/core-$$t.txt >/dev/null && \
 	  $(COMPILE) --python-version $$v -c locks/core-$$t.txt --extra test -o locks/test-$$t.txt >/dev/null || exit 1; \
 	done
-	@for e in akshare ray dask; do \
+	@for e in akshare optimise ray dask; do \
 	  $(COMPILE) --python-version 3.11 -c locks/core-py311.txt --extra $$e -o locks/$$e-py311.txt >/dev/null || exit 1; \
 	done
 	@# The CPU build's version carries a local tag that no other index knows, and the other build some

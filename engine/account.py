@@ -326,8 +326,11 @@ class Account:
             if worth >= _WHOLE:
                 worth = int((marks.astype(np.int64) * shares).sum())
             self.value = self.cash + int(worth)
-        receivable = self.desk.receivable
-        self.value += receivable
+        self.value += self.desk.receivable
+        self._record(t, held, shares)
+
+    def _record(self, t: int, held: np.ndarray, shares: np.ndarray) -> None:
+        """Tell the ledger of the session's end."""
         sellable = shares
         blocked, locked = self._bought if self.rules.t_plus_one else {}, self.desk.locked
         if locked:
@@ -335,5 +338,5 @@ class Account:
         if blocked:
             sellable = np.maximum(0, shares - np.array([blocked.get(i, 0) for i in held.tolist()], dtype=np.int64))
         self.ledger.close_session(
-            t, self.cash, min(self.cash, self.settled), self.value, held, shares, sellable, receivable
+            t, self.cash, min(self.cash, self.settled), self.value, held, shares, sellable, self.desk.receivable
         )

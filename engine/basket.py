@@ -2,66 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from engine.account import Account
-from engine.rules import LotRule, legal_buy, legal_sell
+from engine.lots import Lots, legal_buys, legal_sells
 
-Entry = tuple[int, int, float, float]
-"""One order of a basket: stock, shares, what is to be held afterwards and the close it is sized with (yuan)."""
+
+class Entries(NamedTuple):
+    """Orders of a basket, one a stock.
+
+    Attributes
+    ----------
+    stocks : ndarray of int64, shape (K,)
+    shares : ndarray of int64, shape (K,)
+        Never negative, and 0 where less than a share, or a legal lot, is missing.
+    targets : ndarray of float64, shape (K,)
+        What is to be held afterwards, yuan.
+    prices : ndarray of float64, shape (K,)
+        The close that they are sized with, yuan.
+    """
+
+    stocks: np.ndarray
+    shares: np.ndarray
+    targets: np.ndarray
+    prices: np.ndarray
+
+    def only(self, which: np.ndarray) -> Entries:
+        """Some of them, in their order."""
+        return Entries(*(column[which] for column in self))
 
 
 class Plan(NamedTuple):
     """The orders of a basket; ``unpriced`` are stocks that have no close to be sized with."""
 
-    sales: list[Entry]
-    buys: list[Entry]
-    unpriced: list[Entry]
+    sales: Entries
+    buys: Entries
+    unpriced: Entries
 
 
-def plan(account: Account, wanted: dict[int, float], t: int, lot_of: Callable[[int, int], LotRule] | None) -> Plan:
+def plan(account: Account, stocks: Sequence[int], weights: Sequence[float], t: int, lots: Lots | None) -> Plan:
     """Size a basket with the closes of session ``t``.
 
     Parameters
     ----------
     account : Account
-    wanted : dict of int to float
-        Fraction of the account's value by stock; a stock held but not named is sold.
+    stocks : sequence of int
+        No stock twice; a stock held but not named is sold.
+    weights : sequence of float
+        Fraction of the account's value to be held in each.
     t : int
         Session whose closes are known.
-    lot_of : callable, optional
-        Lot rule of (stock, session); None where lots are off.
+    lots : Lots, optional
+        None where lots are off.
 
     Returns
     -------
     Plan
-        Shares as ``order_target_percent`` would find them, brought to legal lots. A first purchase below
-        one lot stays as it is: the order book refuses it with a reason.
+        Shares as ``order_target_percent`` would find them, brought to legal lots: what is not named first, by
+        column, then the named in their order. A first purchase below one lot stays as it is: the order book refuses
+        it with a reason.
     """
-    market, holdings = account.market, account.holdings
-    value = account.value / 100.0
-    stocks = [i for i in sorted(holdings) if i not in wanted] + list(wanted)
-    marks = market.mark[t, np.array(stocks, dtype=np.intp)].tolist() if stocks else []
-    sales: list[Entry] = []
-    buys: list[Entry] = []
-    unpriced: list[Entry] = []
-    for i, price in zip(stocks, marks, strict=True):
-        have, target = holdings.get(i, 0), wanted.get(i, 0.0) * value
-        worth = have * price
-        if target == 0.0:
-            if have:
-                sales.append((i, have, 0.0, price))
-        elif price != price:
-            unpriced.append((i, lot_of(i, t).minimum if lot_of else 1, target, price))
-        elif target > worth:
-            size = int((target - worth) // price)
-            if lot_of:
-                size = legal_buy(size, lot_of(i, t)) or (0 if have else size)
-            buys.append((i, size, target, price))
-        elif target < worth:
-            size = int((worth - target) // price)
-            sales.append((i, legal_sell(size, have, lot_of(i, t)) if lot_of else size, target, price))
-    return Plan(sales, buys, unpriced)
+    holdings, named = account.holdings, set(stocks)
+    leaving = [i for i in sorted(holdings) if i not in named]
+    order = [*leaving, *stocks]
+    columns = np.array(order, dtype=np.int64)
+    have = np.array([holdings.get(i, 0) for i in order], dtype=np.int64)
+    targets = np.zeros(len(order))
+    targets[len(leaving) :] = weights
+    targets *= account.value / 100.0
+    prices = np.asarray(account.market.mark[t].take(columns), dtype=np.float64)
+    worth = have * prices
+    leave = (targets == 0.0) & (have > 0)
+    with np.errstate(invalid="ignore"):
+        down, up = (targets < worth) & ~leave, targets > worth
+    unpriced = np.isnan(prices) & (targets != 0.0)
+    shares = np.where(leave, have, 0)
+    moved = down | up
+    shares[moved] = np.abs(targets - worth)[moved] // prices[moved]
+    if lots is not None:
+        sizes = lots.of(columns, t)
+        legal = legal_buys(shares, sizes)
+        shares = np.where(up, np.where((legal == 0) & (have == 0), shares, legal), shares)
+        shares = np.where(down, legal_sells(shares, have, sizes), shares)
+        shares[unpriced] = sizes.minimum[unpriced]
+    else:
+        shares[unpriced] = 1
+    entries = Entries(columns, shares, targets, prices)
+    return Plan(entries.only(down | leave), entries.only(up), entries.only(unpriced))

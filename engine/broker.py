@@ -9,14 +9,15 @@ clock has no bar nothing is matched, marked or booked.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import backtrader as bt
 import numpy as np
 
-from engine import basket, corporate, matching
+from engine import corporate, matching
 from engine.account import Account
+from engine.basket_orders import BasketOrders
 from engine.errors import ConfigError, RuleError
 from engine.fees import FeeSchedule
 from engine.handles import Clock
@@ -26,6 +27,7 @@ from engine.positions import AShareComm, LivePosition, Positions
 from engine.rules import Rules
 from engine.slippage import NoSlippage
 from engine.surface import Surface
+from engine.tracking import Baskets
 
 if TYPE_CHECKING:
     from engine.ledger import Ledger
@@ -36,7 +38,7 @@ FILLS = ("next_open", "next_close", "same_close")
 ``next_open()``, i.e. before the session's close is known, that session's close."""
 
 
-class AShareBroker(Surface):
+class AShareBroker(BasketOrders, Surface):
     """Broker of one market and one account.
 
     Parameters
@@ -86,6 +88,7 @@ class AShareBroker(Surface):
         self.book = OrderBook(self.market, self.account, rules, self.fees, self.slippage, self.p.fill)
         self.book.broker = self
         self.ledger = self.account.ledger
+        self.baskets = Baskets(self.market)
 
     @property
     def shares(self) -> np.ndarray:
@@ -286,74 +289,6 @@ class AShareBroker(Surface):
         self.book.end(live, Order.Canceled, "cancelled")
         return True
 
-    def target_weights(self, weights: Mapping[str, float] | Any, owner: Any = None) -> list[Order]:
-        """Trade towards a whole basket: stocks held but not named are sold.
-
-        Parameters
-        ----------
-        weights : mapping or Series of str to float
-            Fractions of account value by symbol, none negative, sum at most 1. Cash goes to purchases in
-            this order.
-        owner : Strategy, optional
-            Who is notified; needed where several strategies share the broker.
-
-        Returns
-        -------
-        list of Order
-            Sales first. The fills are those of the same orders sent one by one with
-            ``order_target_percent``. What is left of the basket before is cancelled.
-
-        Raises
-        ------
-        RuleError
-            If a weight is negative or not a number, they sum above 1, or it is open whose basket it is.
-        """
-        market, rules = self.market, self.rules
-        if owner is None:
-            owner, *others = self.cerebro.runningstrats
-            if others:
-                raise RuleError(f"{1 + len(others)} strategies share this broker: target_weights(weights, owner=self)")
-        for order in [order for order in self.book.open if order.basket and order.owner is owner]:
-            self.cancel(order)
-        stocks = [market.column(symbol) for symbol in weights.keys()]  # noqa: SIM118  (of a Series, too)
-        shares_of_value = [float(weight) for _, weight in weights.items()]
-        total = math.fsum(shares_of_value)
-        if not (math.isfinite(total) and min(shares_of_value, default=0.0) >= 0.0 and total <= 1.0 + 1e-9):
-            raise RuleError(
-                f"target weights must be fractions from 0 to 1 that sum to at most 1; on {self._today()} they sum to "
-                f"{total:.6f} with a smallest of {min(shares_of_value, default=0.0):.6f}"
-            )
-        moment = self.book.moment()
-        t = moment.known
-        if t < 0:
-            raise RuleError(f"target weights on {self._today()} have no close to be sized with yet")
-        wanted = dict(zip(stocks, shares_of_value, strict=True))
-        if len(wanted) != len(stocks):
-            raise RuleError(f"target weights name a stock twice on {self._today()}")
-        plan = basket.plan(self.account, wanted, t, self.book.lot if rules.lots else None)
-        for_a_day, at_fill, place = rules.unfilled == "drop", rules.size_at == "fill", self.book.place
-        made = []
-        for sign, entries in ((-1, plan.sales), (1, plan.buys)):
-            for i, size, target, price in entries:
-                if not size:
-                    continue
-                order = place(owner, market.handle(i), i, sign * size, moment, price)
-                order.basket = True
-                if for_a_day:
-                    order.day, order.valid = True, moment.date
-                if target and at_fill:
-                    order.target = target
-                made.append(order)
-        self.book.submit_basket(made)
-        for i, size, _, price in plan.unpriced:
-            order = place(owner, market.handle(i), i, size, moment, price)
-            self.book.submit_basket([order])
-            self.book.remove(order)
-            reason = matching.SUSPENDED if market.listed[t, i] else matching.NOT_LISTED
-            self.book.reject(order, moment.t, order.wanted, reason)
-            made.append(order)
-        return made
-
     def _stock(self, data: Any) -> int:
         i = getattr(data, "_i", None)
         market = self.market
@@ -450,22 +385,6 @@ class AShareBroker(Surface):
             account.accrue(previous, t, self.p.cash_rate)
         if self._paid_in:
             self._pay_in()
-        busy = account.desk.is_busy(t)
-        if busy:
-            if self.rules.corporate_actions:
-                ratios, factors, closed = account.book_actions(t, {order.i for order in book.open})
-                if ratios:
-                    book.follow(ratios, factors)
-                book.tell(closed)
-            for i in account.desk.gone(t):
-                book.drop_delisted(i, t)
-            book.tell(account.settle(t))
-        account.settled = account.cash
-        if book.submitted:
-            book.accept(t)
-        if book.pending:
-            book.match(t)
+        book.trade(t)
         clock.closed = t
-        if busy and self.rules.corporate_actions:
-            account.desk.close(t, account.holdings)
-        account.close_session(t)
+        book.close(t)

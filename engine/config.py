@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -27,8 +26,10 @@ from engine.config_values import (
     check_symbols,
     check_text,
     check_universe,
+    check_words,
     parse_override,
     plain,
+    read_toml,
     toml,
     toml_key,
 )
@@ -115,6 +116,8 @@ class RunConfig(BaseModel):
         Folder of the store's tables, or ``synthetic[:stocks=500,seed=1,...]``.
     universe : str or sequence of str
         ``all``, an index (``csi500``, ``000905``) as it was on each day, or symbols.
+    exclude : sequence of str
+        What is left out of the universe: ``st``, ``suspended``, ``delisting``, ``new:3M`` (:mod:`feeds.exclusions`).
     start, end : datetime.date, optional
         First and last day, inclusive; without them the whole span of the data (2011-01-04 to 2020-12-31
         on a synthetic market that names no span of its own).
@@ -138,6 +141,8 @@ class RunConfig(BaseModel):
     strategy, signal, fees, slippage : PluginConfig, mapping or str
         A plug-in with its parameters; a text is its name, for built-ins also ``name:key=value,...``.
         The signal's name may be "" or "none".
+    overlays : sequence of PluginConfig, mapping or str
+        What the strategy's weights go through before they are ordered, in this order (:mod:`strategies.overlays`).
     rules : RulesConfig or mapping
 
     Raises
@@ -153,6 +158,7 @@ class RunConfig(BaseModel):
 
     data: str = "synthetic"
     universe: str | tuple[str, ...] = "all"
+    exclude: tuple[str, ...] = ()
     start: dt.date | None = None
     end: dt.date | None = None
     cash: float = 1_000_000.0
@@ -169,6 +175,7 @@ class RunConfig(BaseModel):
     signal: PluginConfig = PluginConfig(name="reversal-20d")
     fees: PluginConfig = PluginConfig(name="a-share")
     slippage: PluginConfig = PluginConfig(name="none")
+    overlays: tuple[PluginConfig, ...] = ()
     rules: RulesConfig = RulesConfig()
 
     def __init__(self, **values: Any) -> None:
@@ -217,18 +224,9 @@ class RunConfig(BaseModel):
         ConfigError
             If it is missing, is no TOML, or holds an unknown key or a bad value.
         """
+        values = read_toml(path)
         try:
-            text = Path(path).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise ConfigError(f"there is no configuration file '{path}'; check the path") from None
-        except UnicodeDecodeError:
-            raise ConfigError(f"configuration file '{path}' is no UTF-8 text; save it as UTF-8") from None
-        except OSError as error:
-            raise ConfigError(f"configuration file '{path}' cannot be read ({error.strerror}); check it") from None
-        try:
-            return cls.from_mapping(tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"configuration file '{path}' is no valid TOML: {error}") from None
+            return cls.from_mapping(values)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None
 
@@ -242,7 +240,7 @@ class RunConfig(BaseModel):
             elif isinstance(value, RulesConfig):
                 value = value.model_dump()
             elif isinstance(value, tuple):
-                value = list(value)
+                value = [one.flat() if isinstance(one, PluginConfig) else one for one in value]
             if value is not None:
                 values[key] = value
         return values
@@ -346,8 +344,18 @@ class RunConfig(BaseModel):
         """
         from engine.plugins import complete
 
-        changed = {table: complete(table, getattr(self, table)) for table in PLUGIN_TABLES}
-        return self.from_mapping({**self.to_mapping(), **{table: p.flat() for table, p in changed.items()}})
+        changed: dict[str, Any] = {table: complete(table, getattr(self, table)).flat() for table in PLUGIN_TABLES}
+        changed["overlays"] = [complete("overlay", overlay).flat() for overlay in self.overlays]
+        return self.from_mapping({**self.to_mapping(), **changed})
+
+
+def _overlays(key: str, value: Any) -> tuple[PluginConfig, ...]:
+    if isinstance(value, str | Mapping | PluginConfig):
+        value = [value]
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"option '{key}' is {value!r}; it is a list such as [\"volatility:target=0.15\"]")
+    made = (PluginConfig.model_validate(one) if isinstance(one, Mapping) else _plugin("overlay", one) for one in value)
+    return tuple(made)
 
 
 def _plugin(key: str, value: Any) -> PluginConfig:
@@ -372,6 +380,7 @@ def _rules(key: str, value: Any) -> RulesConfig:
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "data": check_text,
     "universe": check_universe,
+    "exclude": check_words,
     "start": check_date,
     "end": check_date,
     "cash": check_cash,
@@ -388,5 +397,6 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "signal": _plugin,
     "fees": _plugin,
     "slippage": _plugin,
+    "overlays": _overlays,
     "rules": _rules,
 }

@@ -10,6 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError, nearest
@@ -18,7 +19,27 @@ _HIGHEST_RATE = 0.5
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
-# -- overrides as text ------------------------------------------------------------------------------
+# -- files, and overrides as text ------------------------------------------------------------------------------
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The tables of a configuration file.
+
+    Raises
+    ------
+    ConfigError
+        If it is missing, cannot be read or is no TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"there is no configuration file '{path}'; check the path") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"configuration file '{path}' is no UTF-8 text; save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"configuration file '{path}' cannot be read ({error.strerror}); check it") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"configuration file '{path}' is no valid TOML: {error}") from None
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -89,6 +110,15 @@ def check_symbols(key: str, value: Any) -> tuple[str, ...]:
     if key == "universe" and not value:
         raise ConfigError("option 'universe' is an empty list; give symbols, an index such as 'csi500', or 'all'")
     return tuple(value)
+
+
+def check_words(key: str, value: Any) -> tuple[str, ...]:
+    """Words as a list, or separated by commas."""
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+        raise ConfigError(f"option '{key}' is {value!r}; it is a list of words")
+    return tuple(one.strip() for one in value if one.strip())
 
 
 def check_date(key: str, value: Any) -> dt.date | None:

@@ -9,8 +9,10 @@ the feed says its ratio and price.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -67,7 +69,8 @@ class Effect(NamedTuple):
     fraction: float
 
 
-class Action(NamedTuple):
+@dataclass(frozen=True)
+class Action:
     """An event with its dates (session indices) and, where the feed has them, its parts per share."""
 
     event: Event
@@ -84,7 +87,7 @@ class Action(NamedTuple):
         """Whether bonus shares and conversions are told apart."""
         return math.isfinite(self.bonus_ratio) and math.isfinite(self.transfer_ratio)
 
-    @property
+    @functools.cached_property
     def plain(self) -> bool:
         """Whether the parts explain the reference price."""
         if not (self.is_split or self.rights_ratio):
@@ -101,19 +104,19 @@ class Action(NamedTuple):
         """Shares after per share before, without those that are paid for."""
         return 1.0 + self.bonus_ratio + self.transfer_ratio if self.is_split else holder_ratio(self.event)
 
-    @property
+    @functools.cached_property
     def ratio(self) -> float:
         """Shares after per share before as waiting orders and targets follow it: free shares only."""
         return round(self.free_ratio, _RATIO_DIGITS) if self.plain else holder_ratio(self.event)
 
-    @property
+    @functools.cached_property
     def taxed_yuan(self) -> float:
         """Taxable income a share: the cash, and the face value of 1 yuan per bonus share out of profits."""
         if not self.plain:
             return 0.0
         return self.event.cash + (self.bonus_ratio if self.is_split else 0.0)
 
-    @property
+    @functools.cached_property
     def right_worth(self) -> float:
         """Theoretical value of the right that one share carries, yuan: 0 where the price is not below the reference.
 

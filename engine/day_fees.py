@@ -6,10 +6,17 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NoReturn
 
+import numpy as np
+
 from engine.errors import RuleError
 from engine.fee_table import EXCHANGES, SCALE, SIDES, FeeRow
 
 _HALF = SCALE // 2
+_LARGEST = 2**62
+"""Whole numbers below it can be added and rounded in 64 bits."""
+
+Charges = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Commission, stamp duty, transfer fee and other fees of several fills; int64, shape (K,), fen."""
 
 
 def day_fees(commission: float, minimum: float, rows: Sequence[FeeRow]) -> DayFees:
@@ -111,6 +118,44 @@ class DayFees:
         for rate, a_share in extras:
             other += (value_fen * rate + shares * a_share + _HALF) // SCALE
         return commission, duty, transfer, other
+
+
+    def charge_first_fills(
+        self, exchanges: np.ndarray, is_buy: bool, value_fen: np.ndarray, shares: np.ndarray
+    ) -> Charges | None:
+        """Fees of the first fills of several orders: :meth:`charge` of each, in array operations.
+
+        Parameters
+        ----------
+        exchanges : ndarray of int, shape (K,)
+            Places in :data:`engine.fee_table.EXCHANGES`.
+        is_buy : bool
+        value_fen, shares : ndarray of int64, shape (K,)
+
+        Returns
+        -------
+        commission, stamp_duty, transfer_fee, other_fees : ndarray of int64, shape (K,)
+            Fen; None where a product would not fit into 64 bits.
+        """
+        side = SIDES[is_buy]
+        rates = [fee.on_value for fee in self.rows] + [self._commission]
+        highest = int(value_fen.max(initial=0)) * max(rates)
+        highest += int(shares.max(initial=0)) * max((fee.per_share for fee in self.rows), default=0)
+        if highest >= _LARGEST:
+            return None
+        commission = np.maximum((value_fen * self._commission + _HALF) // SCALE, self._minimum)
+        found = {kind: np.zeros_like(value_fen) for kind in ("stamp_duty", "transfer_fee", "other")}
+        for fee in self.rows:
+            if side not in fee.sides:
+                continue
+            amount = (value_fen * fee.on_value + shares * fee.per_share + _HALF) // SCALE
+            if fee.minimum_fen and (fee.on_value or fee.per_share or fee.kind == "transfer_fee"):
+                amount = np.maximum(amount, fee.minimum_fen)
+            if len(fee.exchanges) < len(EXCHANGES):
+                charged = np.array([exchange in fee.exchanges for exchange in EXCHANGES])
+                amount = np.where(charged.take(exchanges), amount, 0)
+            found[fee.kind if fee.kind in found else "other"] += amount
+        return commission, found["stamp_duty"], found["transfer_fee"], found["other"]
 
 
 class DayFeesWithMinima(DayFees):

@@ -254,8 +254,9 @@ class CorporateDesk:
             if holdings.get(i, 0):
                 price = 0.0 if self.policy.delisting == "zero" else float(self.market.mark[t, i])
                 booked.append(self._pay_out(i, t, holdings[i], corporate.fen(price * holdings[i])))
-        there = dict(holdings)
-        for i, target, row in self._exchanges.pop(t, ()):
+        exchanges = self._exchanges.pop(t, ())
+        there = dict(holdings) if exchanges else {}
+        for i, target, row in exchanges:
             held = holdings.get(i, 0)
             if held and target >= 0 and not np.isfinite(self.market.mark[t, target]):  # it does not trade yet
                 self._exchanges.setdefault(t + 1, []).append((i, target, row))

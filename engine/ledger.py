@@ -232,6 +232,10 @@ class Ledger:
         value, cash, interest = (np.array([row[k] for row in rows], dtype=np.float64) / 100.0 for k in (1, 2, 3))
         return t, value, cash, interest
 
+    def held(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        """Session, stocks held after its close and their shares, for each session on which there are any."""
+        return [(t, stocks, shares) for t, stocks, shares, _ in self._held]
+
     # -- tables ---------------------------------------------------------------------------------
 
     def _dates(self, t: Any) -> np.ndarray:

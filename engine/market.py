@@ -8,11 +8,10 @@ handles (:mod:`engine.handles`), which read at the clock's position.
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -37,6 +36,14 @@ LISTED_LONG_AGO = 10_000
 def _day_numbers(sessions: np.ndarray) -> np.ndarray:
     """Backtrader's float date of each session (days since 0001-01-01, midnight)."""
     return sessions.astype("datetime64[D]").astype(np.int64).astype(np.float64) + 719163.0
+
+
+class _Saved(NamedTuple):
+    """Where a market was opened: its folder, the fingerprint written there, the arrays as they came."""
+
+    folder: Path
+    fingerprint: str
+    fields: Mapping[str, np.ndarray]
 
 
 class Market:
@@ -147,6 +154,7 @@ class Market:
         self._clock: Clock | None = None
         self._handles: dict[int, StockHandle] = {}
         self._shared: dict[Any, Any] = {}
+        self._saved: _Saved | None = None
 
     def _freeze(self) -> None:
         """Make every array read-only."""
@@ -154,8 +162,24 @@ class Market:
         for array in (*arrays, self.day_numbers, *self.events.values(), *self.series.values()):
             array.setflags(write=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All of it; of a market opened from a folder, the folder, its fingerprint and what has changed since."""
+        if self._saved is None:
+            return self.__dict__ | {"_clock": None, "_handles": {}, "_shared": {}}
+        folder, fingerprint, opened = self._saved
+        changed = {name: array for name, array in ((n, getattr(self, n)) for n in FIELDS) if array is not opened[name]}
+        more = {name: getattr(self, name) for name in ("info", "series", "fingerprint", "tables")}
+        return {"saved": (folder, fingerprint), "changed": changed | more}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__ |= state
+        if "saved" in state:
+            folder, fingerprint = state["saved"]
+            opened = type(self).load(folder)
+            if opened.fingerprint != fingerprint:
+                raise DataError(f"the market cache '{folder.name}' holds other data than before; run again")
+            self.__dict__ |= opened.__dict__ | state["changed"]
+        else:
+            self.__dict__ |= state
         self._freeze()
 
     # -- construction ---------------------------------------------------------------------------
@@ -273,6 +297,8 @@ class Market:
     def load(cls, folder: Path) -> Market:
         """Open a saved panel memory-mapped.
 
+        It pickles as the folder and its fingerprint: another process opens it again and shares its memory.
+
         Raises
         ------
         DataError
@@ -287,10 +313,11 @@ class Market:
                 # A plain array over the same pages: indexing a memmap costs a microsecond of Python each time.
                 return np.asarray(np.load(folder / f"{name}.npy", mmap_mode=mode, allow_pickle=False))
 
-            return cls(
+            fields = {name: read(name, "r") for name in FIELDS}
+            market = cls(
                 read("sessions"),
                 meta["symbols"],
-                {name: read(name, "r") for name in FIELDS},
+                fields,
                 last_session=read("last_session"),
                 delisted=read("delisted"),
                 events={name: read(f"event_{name}") for name in (*EVENT_COLUMNS, *EXTRA_COLUMNS)},
@@ -300,6 +327,8 @@ class Market:
                 info=meta["info"],
                 fingerprint=meta["fingerprint"],
             )
+            market._saved = _Saved(folder.resolve(), market.fingerprint, fields)
+            return market
         except (OSError, ValueError, KeyError) as error:
             raise DataError(
                 f"the market cache '{folder.name}' cannot be read ({error}); delete it and run again"
@@ -375,7 +404,8 @@ class Market:
 
     def fork(self) -> Market:
         """A copy that shares all arrays but has a clock and handles of its own (one per run)."""
-        twin = copy.copy(self)
+        twin = type(self).__new__(type(self))
+        twin.__dict__ |= self.__dict__
         twin._clock = None
         twin._handles = {}
         return twin

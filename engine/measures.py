@@ -14,7 +14,8 @@ module. Conventions:
   infinity, so that it survives JSON.
 
 Sharpe, Sortino, Calmar and the information ratio agree with ``empyrical`` called with
-``annualization=per_year`` (its ``excess_sharpe`` times the root of ``per_year`` for the information ratio).
+``annualization=per_year`` (its ``excess_sharpe`` times the root of ``per_year`` for the information ratio), and so
+do alpha and beta. Paper 3's own formulas, which differ, are in :mod:`engine.net_value_measures`.
 """
 
 from __future__ import annotations
@@ -24,23 +25,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.drawdowns import max_drawdown
+
 Array = np.ndarray
 Number = float | None
 
 DAYS_PER_YEAR = 365.25
-
-
-class Drawdown(NamedTuple):
-    """One fall from a high; the fields but ``depth`` are positions in the value array.
-
-    ``depth`` is a fraction and at most zero. ``peak`` is the last session at the high, ``trough`` the lowest
-    close after it, ``recovered`` the first close at or above the high again (None: not within the run).
-    """
-
-    depth: float
-    peak: int
-    trough: int
-    recovered: int | None
 
 
 def _number(x: float) -> Number:
@@ -182,34 +172,22 @@ def information_ratio(returns: Array, benchmark: Array, per_year: float) -> Numb
     return sharpe(returns, benchmark, per_year)
 
 
-def drawdown_series(value: Array) -> Array:
-    """``value / highest value so far - 1``, fractions at most zero, shape (T,)."""
-    value = np.asarray(value, dtype=float)
-    return value / np.maximum.accumulate(value) - 1.0
+def beta(returns: Array, benchmark: Array, risk_free: float | Array = 0.0) -> Number:
+    """CAPM beta, ``cov(r - f, b - f) / var(b - f)``; None below two sessions or for a benchmark that never moves."""
+    own, market = returns - risk_free, benchmark - risk_free
+    if own.size < 2 or not _spread(market):
+        return None
+    apart = market - market.mean()
+    return _number(float(apart @ own) / float(apart @ apart))
 
 
-def drawdowns(value: Array, top: int | None = None) -> list[Drawdown]:
-    """All falls from a high, deepest first (ties: the earlier first), at most ``top`` of them.
-
-    A fall ends when the old high is reached again, so falls do not overlap.
-    """
-    value = np.asarray(value, dtype=float)
-    depth = drawdown_series(value)
-    below = np.concatenate([[False], depth < 0, [False]])
-    starts = np.flatnonzero(~below[:-1] & below[1:])
-    ends = np.flatnonzero(below[:-1] & ~below[1:])  # first position at or above the high again
-    falls = []
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        trough = start + int(np.argmin(depth[start:end]))
-        falls.append(Drawdown(float(depth[trough]), start - 1, trough, end if end < value.size else None))
-    falls.sort(key=lambda fall: (fall.depth, fall.peak))
-    return falls[:top]
-
-
-def max_drawdown(value: Array) -> Drawdown:
-    """The deepest fall of ``value`` (T,); depth 0 at position 0 when it never fell."""
-    worst = drawdowns(value, top=1)
-    return worst[0] if worst else Drawdown(0.0, 0, 0, 0)
+def alpha(returns: Array, benchmark: Array, risk_free: float | Array, per_year: float) -> Number:
+    """CAPM alpha a year, ``(1 + mean((r - f) - beta (b - f))) ** per_year - 1`` (Jensen 1968; fractions)."""
+    slope = beta(returns, benchmark, risk_free)
+    if slope is None:
+        return None
+    left = (returns - risk_free) - slope * (benchmark - risk_free)
+    return _number((1.0 + float(left.mean())) ** per_year - 1.0)
 
 
 def period_returns(dates: Array, level: Array, unit: str) -> tuple[Array, Array]:
@@ -268,6 +246,47 @@ def _levels(level: Array | None, size: int) -> Array | None:
     return level[np.maximum.accumulate(np.where(known, np.arange(size), 0))]
 
 
+class Performance(NamedTuple):
+    """What the measures of one account are computed from; see :func:`performance`.
+
+    ``net`` (T,) is the account's net value, ``returns`` (T-1,) what it grew by; ``market`` (T,) and
+    ``market_returns`` (T-1,) are the benchmark's, None without one; ``risk_free`` the rate of a session;
+    ``per_year`` sessions a year, NaN below two dates.
+    """
+
+    net: Array
+    returns: Array
+    market: Array | None
+    market_returns: Array | None
+    risk_free: float | Array
+    per_year: float
+
+
+def performance(
+    dates: Array,
+    value: Array,
+    benchmark: Array | None = None,
+    risk_free: float | Array = 0.0,
+    deposits: Array | None = None,
+) -> Performance:
+    """The series behind every measure; the parameters are those of :func:`headline`."""
+    day, value = _days(dates), np.asarray(value, dtype=float)
+    if day.shape != value.shape or value.size == 0:
+        raise ValueError(f"dates {day.shape} and value {value.shape} must have one and the same length above 0")
+    per_year = sessions_per_year(day)
+    rate: float | Array
+    if np.ndim(risk_free):
+        rate = np.asarray(risk_free, dtype=float)
+        rate = rate[1:] if rate.size == value.size else rate
+    else:
+        rate = per_session(float(risk_free), per_year) if per_year else 0.0
+    market = _levels(benchmark, value.size)
+    return Performance(
+        net_value(value, deposits), account_returns(value, deposits), market,
+        None if market is None else simple_returns(market), rate, per_year or math.nan,
+    )  # fmt: skip
+
+
 def headline(
     dates: Array,
     value: Array,
@@ -304,21 +323,10 @@ def headline(
         where a number is undefined. ``excess_annual_return`` is the difference of the two annual returns;
         ``excess_total_return`` and ``excess_max_drawdown`` are those of the ratio of the two net values.
     """
+    net, returns, market, market_returns, rate, pace = performance(dates, value, benchmark, risk_free, deposits)
     day, value = _days(dates), np.asarray(value, dtype=float)
-    size = value.size
-    if day.shape != value.shape or size == 0:
-        raise ValueError(f"dates {day.shape} and value {value.shape} must have one and the same length above 0")
     span, per_year = years(day), sessions_per_year(day)
-    pace = per_year or math.nan
-    returns, net = account_returns(value, deposits), net_value(value, deposits)
-    market, price = _levels(benchmark, size), _levels(benchmark_price, size)
-    rate: float | Array
-    if np.ndim(risk_free):
-        rate = np.asarray(risk_free, dtype=float)
-        rate = rate[1:] if rate.size == size else rate
-    else:
-        rate = per_session(float(risk_free), pace) if per_year else 0.0
-    market_returns = None if market is None else simple_returns(market)
+    price = _levels(benchmark_price, value.size)
     fall = max_drawdown(net)
     fell = fall.depth < 0
     ratio = None if market is None else (net / net[0]) / (market / market[0])
@@ -338,13 +346,15 @@ def headline(
         "calmar": calmar(returns, pace) if returns.size else None,
         "information_ratio": None if market_returns is None else information_ratio(returns, market_returns, pace),
         "tracking_error": None if market_returns is None else tracking_error(returns, market_returns, pace),
+        "alpha": None if market_returns is None else alpha(returns, market_returns, rate, pace),
+        "beta": None if market_returns is None else beta(returns, market_returns, rate),
         "max_drawdown": fall.depth,
         "max_drawdown_peak": str(day[fall.peak]) if fell else None,
         "max_drawdown_trough": str(day[fall.trough]) if fell else None,
         "max_drawdown_recovered": None if not fell or fall.recovered is None else str(day[fall.recovered]),
         "monthly_win_rate": monthly_win_rate(day, net, market),
         "turnover": turnover(value, buys_yuan_total, sells_yuan_total, span),
-        "sessions": size - 1,
+        "sessions": value.size - 1,
         "years": span,
         "sessions_per_year": per_year,
         "final_value": float(value[-1]),

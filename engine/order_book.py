@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from engine import matching
 from engine.account import Account, Quote
 from engine.errors import RuleError
+from engine.lots import Lots
 from engine.order_ends import OrderEnds
 from engine.orders import Moment, Order, OrderNotice
 from engine.rules import LotRule, Rules, largest_order, legal_buy, legal_sell, lot_rule, order_sizes
@@ -40,11 +41,12 @@ class OrderBook(OrderEnds):
     def __init__(self, market: Market, account: Account, rules: Rules, fees: Any, slippage: Any, fill: str) -> None:
         super().__init__(market, account, rules, at_close=fill != "next_open")
         self.fees, self.slippage, self.fill = fees, slippage, fill
+        self.lots = Lots(market)
         self.broker: Any = None  # what the orders name as theirs
         self._no_slippage = type(slippage) is NoSlippage
         self._limits = rules.price_limits
         self._limit_fills = rules.limit_fills if rules.price_limits and rules.limit_fills != "moment" else None
-        self._lots: dict[str, tuple[int, LotRule]] = {}
+        self._lot_rules: dict[str, tuple[int, LotRule]] = {}
         self._volume_taken: dict[int, int] = {}  # shares that the session's fills took of a stock's volume
 
     # -- orders in ------------------------------------------------------------------------------
@@ -83,6 +85,13 @@ class OrderBook(OrderEnds):
             notices.append(OrderNotice(order))
         self.submitted.extend(orders)
 
+    def reject_unpriced(self, order: Order) -> None:
+        """Refuse an order of a basket whose stock has no close to be sized with."""
+        self.submit_basket([order])
+        self.remove(order)
+        listed = self.market.listed[order.moment.known, order.i]
+        self.reject(order, order.moment.t, order.wanted, matching.SUSPENDED if listed else matching.NOT_LISTED)
+
     def refused_at_once(self, order: Order, t: int) -> bool:
         """Refuse what can never trade: a name without listing, a sale of what is not held."""
         market, i = self.market, order.i
@@ -99,6 +108,39 @@ class OrderBook(OrderEnds):
         return False
 
     # -- a session ------------------------------------------------------------------------------
+
+    def trade(self, t: int) -> None:
+        """Session ``t`` up to its close: payments, actions of its ex-date, holdings that left the market, orders."""
+        account, desk = self.account, self.account.desk
+        if desk.is_busy(t):
+            if self.rules.corporate_actions:
+                ratios, factors, closed = account.book_actions(t, self.waiting())
+                if ratios:
+                    self.follow(ratios, factors)
+                self.tell(closed)
+            for i in desk.gone(t):
+                self.drop_delisted(i, t)
+            self.tell(account.settle(t))
+        account.settled = account.cash
+        self.fill_orders(t)
+
+    def fill_orders(self, t: int) -> None:
+        """Take in what was submitted and try what waits."""
+        if self.submitted:
+            self.accept(t)
+        if self.pending:
+            self.match(t)
+
+    def close(self, t: int) -> None:
+        """The close of session ``t``: who has the rights of actions to come, and the account's value."""
+        account = self.account
+        if self.rules.corporate_actions and account.desk.is_busy(t):
+            account.desk.close(t, account.holdings)
+        account.close_session(t)
+
+    def waiting(self) -> set[int]:
+        """Stocks whose orders wait."""
+        return {order.i for order in self.open}
 
     def follow(self, ratios: dict[int, float], factors: dict[int, float]) -> None:
         """Carry waiting orders over an ex-date: baskets grow with the share ratio, sales of all stay of all.
@@ -371,7 +413,7 @@ class OrderBook(OrderEnds):
     def lot(self, i: int, t: int) -> LotRule:
         """The lot rule of a stock's board on session ``t``."""
         board = self.market.boards[i]
-        found = self._lots.get(board)
+        found = self._lot_rules.get(board)
         if found is None or found[0] != t:
-            found = self._lots[board] = (t, lot_rule(board, self.market.sessions[t]))
+            found = self._lot_rules[board] = (t, lot_rule(board, self.market.sessions[t]))
         return found[1]

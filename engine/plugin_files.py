@@ -7,6 +7,7 @@ and not by running. A run's id hashes them, so that an edited plug-in is never a
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib
 import importlib.machinery
@@ -29,6 +30,18 @@ _APPENDED: set[Path] = set()
 
 _LOADED: dict[Path, str] = {}
 """Digest of each source file when a plug-in that needs it was last loaded."""
+
+
+def spec_of(cls: type) -> str | None:
+    """How another process finds a plug-in's class: ``module:Class`` of ours, ``path.py:Class`` of a user; None: not."""
+    module = sys.modules.get(cls.__module__)
+    names = [name for name, value in vars(module).items() if value is cls] if module is not None else []
+    if not names:
+        return None
+    if cls.__module__.split(".")[0] in _PLUGIN_ROOMS:
+        return f"{cls.__module__}:{names[0]}"
+    file = getattr(module, "__file__", None)
+    return f"{file}:{names[0]}" if file and str(file).endswith(".py") else None
 
 
 def append_to_path(folder: Path) -> None:
@@ -172,14 +185,21 @@ def _relative(path: Path, root: Path) -> str:
     return path.name
 
 
-def _imports(file: Path) -> Iterator[tuple[int, list[str]]]:
+def _imports(file: Path) -> tuple[tuple[int, list[str]], ...]:
     """Level and dotted name of each import statement; the last part may be no module but a name in one."""
-    for node in ast.walk(ast.parse(file.read_bytes(), str(file))):
+    return _imports_in(file.read_bytes(), str(file))
+
+
+@functools.lru_cache(maxsize=1024)  # several plug-ins of a run share most of their files
+def _imports_in(content: bytes, name: str) -> tuple[tuple[int, list[str]], ...]:
+    found: list[tuple[int, list[str]]] = []
+    for node in ast.walk(ast.parse(content, name)):
         if isinstance(node, ast.Import):
-            yield from ((0, alias.name.split(".")) for alias in node.names)
+            found += [(0, alias.name.split(".")) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             parts = node.module.split(".") if node.module else []
-            yield from ((node.level, [*parts, alias.name]) for alias in node.names)
+            found += [(node.level, [*parts, alias.name]) for alias in node.names]
+    return tuple(found)
 
 
 def _imported(file: Path, root: Path) -> Iterator[Path]:

@@ -6,7 +6,7 @@ import functools
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from engine.config import PluginConfig
 
 __all__ = [
-    "BUILTINS", "build", "check_parameters", "complete", "names", "parameter_names", "resolve", "shorthand",
-    "source_digest", "source_files",
+    "BUILTINS", "build", "check_parameters", "complete", "names", "parameter_names", "resolve", "resolve_any",
+    "shorthand", "source_digest", "source_files",
 ]  # fmt: skip
 
 BUILTINS: dict[str, dict[str, str]] = {
@@ -39,11 +39,17 @@ BUILTINS: dict[str, dict[str, str]] = {
         "three-class-rnn": "signals.three_class_rnn:ThreeClassRnn",
         "attention-gru": "signals.attention_gru:AttentionGruSignal",
         "lstm-price": "signals.lstm_price:LstmPrice",
+        "blend": "signals.blend:Blend",
+        "scores-file": "signals.scores_file:ScoresFile",
     },
     "strategy": {
         "top-n": "strategies.top_n:TopN",
+        "layered": "strategies.layered:Layered",
         "top-quantile": "strategies.top_quantile:TopQuantile",
         "equal-weight": "strategies.equal_weight:EqualWeight",
+        "industry-neutral": "strategies.industry_neutral:IndustryNeutral",
+        "class-portfolios": "strategies.class_portfolios:ClassPortfolio",
+        "mean-variance": "strategies.mean_variance:MeanVariance",
     },
     "fees": {
         "a-share": "engine.fees:FeeSchedule",
@@ -60,6 +66,14 @@ BUILTINS: dict[str, dict[str, str]] = {
         "ticks": "engine.slippage:Ticks",
         "volume-share": "engine.slippage:VolumeShare",
     },
+    "overlay": {
+        "volatility": "strategies.overlays.exposure:VolatilityTarget",
+        "drawdown": "strategies.overlays.exposure:DrawdownStop",
+        "timing": "strategies.overlays.exposure:MarketTiming",
+        "max-weight": "strategies.overlays.limits:MaxWeight",
+        "max-industry": "strategies.overlays.limits:MaxIndustry",
+        "max-turnover": "strategies.overlays.limits:MaxTurnover",
+    },
     "feed": {"files": "feeds.convert:FilesFeed"},
 }
 """Kind, name, and where it is; imported when asked for."""
@@ -69,6 +83,7 @@ _GROUPS = {
     "strategy": "huice.strategies",
     "fees": "huice.fees",
     "slippage": "huice.slippage",
+    "overlay": "huice.overlays",
     "feed": "huice.feeds",
 }
 
@@ -76,10 +91,11 @@ _MUST_HAVE = {
     "signal": ("fit", "predict"),
     "fees": ("on", "describe"),
     "slippage": ("max_shares", "price"),
+    "overlay": ("apply", "acts"),
     "feed": ("write",),
 }
 
-FROM_THE_RUN = ("signal", "rebalance", "anchor")
+FROM_THE_RUN = ("signal", "rebalance", "anchor", "overlays")
 """Parameters of a strategy that the run sets from options of its own."""
 
 
@@ -91,7 +107,7 @@ def resolve(kind: str, spec: str) -> type:
 
     Parameters
     ----------
-    kind : {"signal", "strategy", "fees", "slippage", "feed"}
+    kind : {"signal", "strategy", "fees", "slippage", "overlay", "feed"}
     spec : str
         A built-in name, an entry point of the kind's group (``huice.signals`` ...), ``module:Class``, a
         path to a ``.py`` file that holds one plug-in of the kind, or ``path.py:Class``.
@@ -121,6 +137,36 @@ def resolve(kind: str, spec: str) -> type:
     raise ConfigError(
         f"unknown {kind} '{word}'; {hint or nearest(word, names(kind)) + ' (or give module:Class or a .py file)'}"
     )
+
+
+def resolve_any(spec: str, kinds: Sequence[str]) -> tuple[str, type]:
+    """The kind and the class of a plug-in that may be of several kinds.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or the file holds more than one of them and none is named.
+    """
+    spec = spec.strip()
+    for kind in kinds:
+        if spec in names(kind):
+            return kind, resolve(kind, spec)
+    if not any(mark in spec for mark in (":", "/", "\\")) and not spec.endswith(".py"):
+        known = [name for kind in kinds for name in names(kind)]
+        raise ConfigError(f"unknown plug-in '{spec}'; {nearest(spec, known)} (or give module:Class or a .py file)")
+    found: dict[str, type] = {}
+    refused: list[ConfigError] = []
+    for kind in kinds:
+        try:
+            found[kind] = resolve(kind, spec)
+        except ConfigError as error:
+            refused.append(error)
+    if len(found) > 1:
+        several = " and ".join(f"the {kind} {cls.__name__}" for kind, cls in found.items())
+        raise ConfigError(f"'{spec}' holds {several}; name one, as {spec}:{next(iter(found.values())).__name__}")
+    if not found:
+        raise refused[0]
+    return next(iter(found.items()))
 
 
 def names(kind: str) -> list[str]:
@@ -197,13 +243,17 @@ def _is_kind(kind: str, cls: type) -> bool:
         import backtrader as bt
 
         return issubclass(cls, bt.Strategy) and cls.__module__ not in ("backtrader.strategy", "strategies.base")
-    if kind == "signal" and cls.__module__ == "signals.base":
+    if cls.__module__ in ("signals.base", "strategies.overlays.base"):
         return False
     return all(callable(getattr(cls, method, None)) for method in _MUST_HAVE[kind])
 
 
 def _what_is_one(kind: str) -> str:
-    base = {"signal": "subclass signals.base.Signal", "strategy": "subclass strategies.base.RebalanceStrategy"}
+    base = {
+        "signal": "subclass signals.base.Signal",
+        "strategy": "subclass strategies.base.RebalanceStrategy",
+        "overlay": "subclass strategies.overlays.base.Overlay",
+    }
     return base.get(kind) or f"{kind} have the methods " + " and ".join(_MUST_HAVE.get(kind, ()))
 
 
@@ -226,7 +276,7 @@ def source_digest(cls: type) -> str:
 def parameter_names(cls: type) -> list[str]:
     """Names of the parameters that a plug-in class takes, in its own order.
 
-    A strategy's ``signal``, ``rebalance`` and ``anchor`` are left out: the run gives them.
+    A strategy's ``signal``, ``rebalance``, ``anchor`` and ``overlays`` are left out: the run gives them.
     """
     return list(_defaults(cls))
 
@@ -286,11 +336,11 @@ def check_parameters(kind: str, spec: str, given: Iterable[str]) -> None:
 
 
 def build(kind: str, plugin: PluginConfig, **extra: Any) -> Any:
-    """Make a signal, a fee model or a slippage model.
+    """Make a signal, a fee model, a slippage model or an overlay.
 
     Parameters
     ----------
-    kind : {"signal", "fees", "slippage"}
+    kind : {"signal", "fees", "slippage", "overlay"}
     plugin : PluginConfig
     extra
         Further keyword arguments of the constructor.

@@ -5,8 +5,9 @@ Fractions become per cent with two decimals, yuan get thousands separators, an u
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
 MISSING = "n/a"
@@ -53,6 +54,28 @@ def number(x: Any, digits: int = 2) -> str:
     return f"{round(x, digits) + 0.0:,.{digits}f}" if known(x) else MISSING
 
 
+def bounds(result: Mapping[str, Any], key: str) -> tuple[float, float] | None:
+    """The bootstrap interval of a headline number in the content of ``result.json``; None where it has none."""
+    found = (result.get("intervals") or {}).get(key)
+    return (float(found[0]), float(found[1])) if found else None
+
+
+def bracket(result: Mapping[str, Any], key: str, write: Callable[[Any], str]) -> str:
+    """``[-0.69%, 48.55%]``, or nothing; ``write`` writes a number."""
+    span = bounds(result, key)
+    return f"[{write(span[0])}, {write(span[1])}]" if span else ""
+
+
+def intervals_text(result: Mapping[str, Any]) -> str:
+    """``95% intervals by stationary bootstrap, 1,000 draws of runs of 20 sessions``; "" without any."""
+    how = result.get("intervals")
+    if not how:
+        return ""
+    draws, block = number(how.get("draws"), 0), number(how.get("mean_block"), 0)
+    level = percent(how.get("level"), 0)
+    return f"{level} intervals by stationary bootstrap, {draws} draws of runs of {block} sessions"
+
+
 def yuan(x: Any, digits: int = 2) -> str:
     """Yuan, ``1234.5`` -> ``1,234.50``."""
     return number(x, digits)
@@ -78,13 +101,14 @@ def benchmark_kind(benchmark: Mapping[str, Any] | None) -> str:
 
 
 def benchmark_text(benchmark: Mapping[str, Any] | None) -> str:
-    """``000905 (total return, coverage 83.0%)``, ``000905 (price)`` or ``none``."""
+    """``000905 (total return, coverage 83.0%)``, ``000984 (total return, built from members)`` or ``none``."""
     if not benchmark:
         return "none"
     kind = benchmark_kind(benchmark)
     coverage = benchmark.get("coverage")
     covered = f", coverage {percent(coverage, 1) if known(coverage) else coverage}" if coverage is not None else ""
-    return f"{benchmark.get('code', '')} ({kind}{covered})"
+    built = f"{benchmark['built']}, built from members, " if benchmark.get("built") else ""
+    return f"{benchmark.get('code', '')} ({built}{kind}{covered})"
 
 
 def risk_free_text(risk_free: Mapping[str, Any] | None) -> str:
@@ -109,14 +133,13 @@ def turnover_text(headline: Mapping[str, Any]) -> str:
     return f"{number(both)} times (buys + sells), one-sided {half}"
 
 
-def drawdown_text(headline: Mapping[str, Any]) -> str:
-    """``-51.2% (2015-06-12 to 2018-10-18, not recovered)``."""
-    depth = percent(headline.get("max_drawdown"))
+def _fall_dates(headline: Mapping[str, Any]) -> str:
+    """`` (2015-06-12 to 2018-10-18, not recovered)``; nothing where the account never fell."""
     if not headline.get("max_drawdown_peak"):
-        return depth
+        return ""
     back = headline.get("max_drawdown_recovered")
     end = f"recovered {back}" if back else "not recovered"
-    return f"{depth} ({headline['max_drawdown_peak']} to {headline['max_drawdown_trough']}, {end})"
+    return f" ({headline['max_drawdown_peak']} to {headline['max_drawdown_trough']}, {end})"
 
 
 def is_synthetic(result: Mapping[str, Any]) -> bool:
@@ -171,44 +194,64 @@ def headline_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     """
     head = result.get("headline") or {}
     benchmark = result.get("benchmark")
+    rate = _row_writer(result, percent)
+    excess = _row_writer(result, functools.partial(percent, sign=True))
+    plain = _row_writer(result, number)
     rows = [
         ("Span", f"{result.get('start', MISSING)} to {result.get('end', MISSING)}, "
                  f"{number(head.get('sessions'), 0)} sessions, {number(head.get('years'), 1)} years"),
         ("Final value", f"{yuan(head.get('final_value'))} yuan"),
         *_paid_in(result),
-        ("Total return", percent(head.get("total_return"))),
-        ("Annual return", percent(head.get("annual_return"))),
+        rate("Total return", "total_return"),
+        rate("Annual return", "annual_return"),
         ("Benchmark", benchmark_text(benchmark)),
     ]  # fmt: skip
     if benchmark:
         rows += [
             ("Benchmark annual return", percent(head.get("benchmark_annual_return"))),
             ("Price index annual return", percent(head.get("benchmark_price_annual_return"))),
-            ("Excess a year (difference)", percent(head.get("excess_annual_return"), sign=True)),
-            ("Excess a year (ratio)", percent(excess_ratio_rate(head), sign=True)),
-            ("Excess of net values", f"{percent(head.get('excess_total_return'), sign=True)} (ratio - 1)"),
-            ("Max drawdown of the ratio", percent(head.get("excess_max_drawdown"))),
+            excess("Excess a year (difference)", "excess_annual_return"),
+            excess("Excess a year (ratio)", "excess_annual_ratio", excess_ratio_rate(head)),
+            excess("Excess of net values", "excess_total_return", more=" (ratio - 1)"),
+            rate("Max drawdown of the ratio", "excess_max_drawdown"),
         ]
     rows += [
-        ("Volatility a year", percent(head.get("volatility"))),
-        ("Sharpe ratio", number(head.get("sharpe"))),
-        ("Sortino ratio", number(head.get("sortino"))),
-        ("Calmar ratio", number(head.get("calmar"))),
+        rate("Volatility a year", "volatility"),
+        plain("Sharpe ratio", "sharpe"),
+        plain("Sortino ratio", "sortino"),
+        plain("Calmar ratio", "calmar"),
     ]
     if benchmark:
         rows += [
-            ("Information ratio", number(head.get("information_ratio"))),
-            ("Tracking error a year", percent(head.get("tracking_error"))),
+            plain("Information ratio", "information_ratio"),
+            rate("Tracking error a year", "tracking_error"),
+            excess("CAPM alpha a year", "alpha"),
+            plain("CAPM beta", "beta"),
         ]
     over = "beat the benchmark" if benchmark else "were positive"
     rows += [
-        ("Max drawdown", drawdown_text(head)),
-        ("Win rate by month", f"{percent(head.get('monthly_win_rate'), 1)} of months {over}"),
+        rate("Max drawdown", "max_drawdown", more=_fall_dates(head)),
+        _row_writer(result, functools.partial(percent, digits=1))(
+            "Win rate by month", "monthly_win_rate", more=f" of months {over}"
+        ),
         ("Turnover a year", turnover_text(head)),
         ("Annualised with", annualisation_text(head)),
         ("Risk-free rate", risk_free_text(result.get("risk_free"))),
     ]
+    if intervals_text(result):
+        rows.append(("In brackets", intervals_text(result)))
     return rows + _account_rows(result)
+
+
+def _row_writer(result: Mapping[str, Any], write: Callable[[Any], str]) -> Callable[..., tuple[str, str]]:
+    """Writes a row of the headline: label, number, what ``more`` says of it, and its interval in brackets."""
+    head = result.get("headline") or {}
+
+    def row(label: str, key: str, x: float | None = None, more: str = "") -> tuple[str, str]:
+        span = bracket(result, key, write)
+        return label, write(head.get(key) if x is None else x) + (f"  {span}" if span else "") + more
+
+    return row
 
 
 def deposits(result: Mapping[str, Any]) -> float:

@@ -30,12 +30,16 @@ if TYPE_CHECKING:
     from engine.config import RunConfig
 
 FRAMES = (
-    "equity", "fills", "positions", "orders", "refusals", "corporate", "scores", "decisions", "symbols",
+    "equity", "fills", "positions", "orders", "refusals", "corporate", "scores", "decisions", "targets", "tracking",
+    "symbols",
 )  # fmt: skip
 """Tables of a run, each ``<name>.parquet``."""
 
 FILES = ("config.toml", *(f"{name}.parquet" for name in FRAMES), "result.json")
 """Files of a complete run; ``result.json`` is written last."""
+
+BRIEF_FILES = ("config.toml", "equity.parquet", "result.json")
+"""Files of a run without tables: enough to count it among the settings tried, and to repeat it whole."""
 
 _ATTEMPTS = 100
 
@@ -106,16 +110,28 @@ def write_run(
     DataError
         If the folder cannot be written, or ``folder`` is a file.
     """
-    folder = Path(folder)
     missing = [name for name in FRAMES if name not in frames]
     if missing:
         raise ValueError(f"frames lack {', '.join(missing)}")
+    return write_folder(Path(folder), config, result, {name: frames[name] for name in FRAMES})
+
+
+def write_folder(
+    folder: Path, config: RunConfig, result: Mapping[str, Any], frames: Mapping[str, pd.DataFrame]
+) -> Path:
+    """Write ``config.toml``, a Parquet file for each frame and ``result.json`` as :func:`write_run` does.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be written, or ``folder`` is a file.
+    """
     beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
     try:
         beside.mkdir(parents=True)
         (beside / "config.toml").write_text(config.to_toml(), encoding="utf-8", newline="\n")
-        for name in FRAMES:
-            _write_parquet(frames[name], beside / f"{name}.parquet")
+        for name, frame in frames.items():
+            write_parquet(frame, beside / f"{name}.parquet")
         (beside / "result.json").write_text(json_text(result), encoding="utf-8", newline="\n")
         _put_in_place(beside, folder)
     except OSError as error:
@@ -138,7 +154,7 @@ def _put_in_place(beside: Path, folder: Path) -> None:
             taken = error.errno in (errno.ENOTEMPTY, errno.EEXIST) or folder.is_dir()
             if not taken or attempt == _ATTEMPTS - 1:
                 raise
-        if all(_same(beside / name, folder / name) for name in FILES):
+        if all(_same(written, folder / written.name) for written in beside.iterdir()):
             return  # another process wrote this run meanwhile, or it was forced and is what it was
         try:
             with contextlib.suppress(FileNotFoundError):  # another process was faster: try again
@@ -154,7 +170,7 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
-def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     """Plain strings, dates in milliseconds, no index, and no note of who wrote it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -177,14 +193,14 @@ def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
 # -- reading ----------------------------------------------------------------------------------------
 
 
-def missing_files(folder: str | Path) -> list[str]:
-    """Files of :data:`FILES` that a folder lacks."""
-    return [name for name in FILES if not (Path(folder) / name).is_file()]
+def missing_files(folder: str | Path, tables: bool = True) -> list[str]:
+    """Files of :data:`FILES` that a folder lacks; without ``tables``, of :data:`BRIEF_FILES`."""
+    return [name for name in (FILES if tables else BRIEF_FILES) if not (Path(folder) / name).is_file()]
 
 
-def is_complete(folder: str | Path) -> bool:
+def is_complete(folder: str | Path, tables: bool = True) -> bool:
     """Whether a folder holds every file of a run and its ``result.json`` can be read."""
-    if missing_files(folder):
+    if missing_files(folder, tables):
         return False
     try:
         return isinstance(json.loads((Path(folder) / "result.json").read_text(encoding="utf-8")), dict)
@@ -235,11 +251,13 @@ class Run:
     corporate = _frame("corporate", "Corporate actions booked: date, symbol, kind, shares, cash, tax.")
     scores = _frame("scores", "By decision and symbol: date, symbol, score, ...")
     decisions = _frame("decisions", "Decision and execution sessions, status, numbers scored and chosen.")
+    targets = _frame("targets", "By basket and symbol: date, symbol, weight, reason.")
+    tracking = _frame("tracking", "By session: date, cash, target_cash, off_target, all as fractions of the account.")
     symbols = _frame("symbols", "Name of every symbol that appears.")
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Open a run folder.
+    def load(cls, folder: str | Path, tables: bool = True) -> Self:
+        """Open a run folder; without ``tables`` one that has :data:`BRIEF_FILES` alone will do.
 
         Raises
         ------
@@ -251,12 +269,17 @@ class Run:
         folder = Path(folder)
         if not folder.is_dir():
             raise DataError(f"there is no run folder '{folder}'; give the path that scripts/backtest.py printed")
-        missing = missing_files(folder)
+        missing = missing_files(folder, tables)
         if len(missing) == len(FILES):
             raise DataError(f"'{folder}' is no run folder: it has no result.json; give a folder runs/<id>")
+        if tables and missing == [name for name in FILES if name not in BRIEF_FILES]:
+            raise DataError(
+                f"the run in '{folder}' has no tables, as a sweep leaves it; python scripts/backtest.py --config "
+                f"{folder}/config.toml adds them"
+            )
         if missing:
             raise DataError(f"the run in '{folder}' is incomplete: it lacks {', '.join(missing)}; run it again")
-        if not is_complete(folder):
+        if not is_complete(folder, tables):
             raise DataError(f"'{folder / 'result.json'}' cannot be read; run it again with --force")
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         try:

@@ -17,6 +17,7 @@ import backtrader as bt
 from engine.broker import AShareBroker
 from engine.errors import ConfigError, DataError, nearest
 from engine.market import Market
+from engine.plugins import FROM_THE_RUN
 
 Progress = Callable[[int, int, str, float], None]
 """Called as progress(session number, sessions in all, date, account value in yuan)."""
@@ -27,7 +28,7 @@ class Simulation:
     """A finished run in memory: the broker with its ledger, and the strategy."""
 
     market: Market
-    broker: AShareBroker
+    broker: Any
     strategy: bt.Strategy
     cerebro: bt.Cerebro
 
@@ -114,7 +115,7 @@ def check_parameters(strategy: type[bt.Strategy], params: Mapping[str, Any]) -> 
     ------
     ConfigError
     """
-    known = [name for name in strategy.params._getkeys() if name not in ("signal", "rebalance", "anchor")]
+    known = [name for name in strategy.params._getkeys() if name not in FROM_THE_RUN]
     for name in params:
         if name not in known:
             raise ConfigError(f"strategy {strategy.__name__} has no parameter '{name}'; {nearest(name, known)}")
@@ -137,7 +138,9 @@ def simulate(
     fill: str = "next_open",
     cash_rate: float = 0.0,
     bar_feeds: Sequence[str] = (),
+    overlays: Sequence[Any] = (),
     progress: Progress | None = None,
+    broker: type = AShareBroker,
 ) -> Simulation:
     """Run one strategy over one market.
 
@@ -158,7 +161,12 @@ def simulate(
         As of :class:`engine.broker.AShareBroker`.
     bar_feeds : sequence of str
         Symbols that Cerebro also holds as true feeds (``self.data1`` ...), for indicators.
+    overlays : sequence of Overlay
+        What the strategy's weights go through before they are ordered (:mod:`strategies.overlays`).
     progress : callable, optional
+    broker : type
+        :class:`engine.broker.AShareBroker`, or :class:`engine.portfolios_broker.PortfoliosBroker` for a strategy that
+        holds many portfolios.
 
     Raises
     ------
@@ -172,17 +180,21 @@ def simulate(
         )
     params = dict(params or {})
     check_parameters(strategy, params)
+    if overlays and "overlays" not in strategy.params._getkeys():
+        raise ConfigError(
+            f"strategy {strategy.__name__} sends its own orders, so overlays have no weights to work on; leave them "
+            "out, or subclass strategies.base.RebalanceStrategy"
+        )
     market = market.fork()
     first, last = base_session(market, start, end)
     cerebro = bt.Cerebro(stdstats=False, cheat_on_open=fill == "same_close")
     cerebro.adddata(market.clock(market.sessions[first], market.sessions[last]), name="clock")
     for symbol in bar_feeds:
         cerebro.adddata(market.bar_feed(symbol), name=symbol)
-    broker = AShareBroker(
-        market=market, cash=cash, rules=rules, fees=fees, slippage=slippage, fill=fill, cash_rate=cash_rate
-    )
-    cerebro.setbroker(broker)
-    for name, value in (("signal", signal), ("rebalance", rebalance), ("anchor", anchor)):
+    ours = broker(market=market, cash=cash, rules=rules, fees=fees, slippage=slippage, fill=fill, cash_rate=cash_rate)
+    cerebro.setbroker(ours)
+    given = {"signal": signal, "rebalance": rebalance, "anchor": anchor, "overlays": tuple(overlays)}
+    for name, value in given.items():
         if name in strategy.params._getkeys():
             params[name] = value
     cerebro.addstrategy(strategy, **params)
@@ -190,4 +202,4 @@ def simulate(
         cerebro.addanalyzer(_Progress, callback=progress, market=market)
     with _fewer_collections():
         strategies = cerebro.run()
-    return Simulation(market, broker, strategies[0], cerebro)
+    return Simulation(market, ours, strategies[0], cerebro)

@@ -1,13 +1,14 @@
-"""The tearsheet: one self-contained HTML file made from a run folder and nothing else.
+"""The tearsheet: one self-contained HTML file made from a run folder.
 
 No network, no clock: the file holds its styles, its pictures and Plotly itself, and the same folder gives the
-same bytes. A part that cannot be drawn becomes a note with the reason; only a folder that is not a complete
-run is an error.
+same bytes. One thing is read beside it: the folder of runs around it, which tells how many settings were tried.
+A part that cannot be drawn becomes a note with the reason; only a folder that is not a complete run is an error.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -16,12 +17,22 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from engine import pyfolio_sheets, tearsheet_charts, tearsheet_costs, tearsheet_tables, tearsheet_trading
+from engine import (
+    pyfolio_sheets,
+    tearsheet_charts,
+    tearsheet_costs,
+    tearsheet_tables,
+    tearsheet_tracking,
+    tearsheet_trading,
+)
+from engine.conclusions import Conclusion, conclude
 from engine.errors import DataError
 from engine.files import write_beside
+from engine.luck import luck
 from engine.presentation import (
     account_facts,
     benchmark_kind,
+    bracket,
     data_text,
     deposits,
     headline_rows,
@@ -57,6 +68,8 @@ COLUMNS = {
     "corporate": ("date", "symbol", "kind", "shares", "cash"),
     "decisions": ("decision", "execution", "status"),
     "symbols": ("symbol", "name"),
+    "targets": ("date", "symbol", "weight", "reason"),
+    "tracking": ("date", "cash", "target_cash", "off_target"),
 }
 NEEDED = ("equity", "fills", "positions")
 
@@ -120,7 +133,7 @@ def write_tearsheet(run_folder: Path) -> Path:
     Parameters
     ----------
     run_folder : Path
-        A complete run; nothing else is read.
+        A complete run; the settings tried are counted in the folder that holds it.
 
     Returns
     -------
@@ -133,14 +146,19 @@ def write_tearsheet(run_folder: Path) -> Path:
         If the folder is no complete run.
     """
     folder = Path(run_folder)
-    page = render(load(folder))
+    page = render(load(folder), folder.parent)
     target = folder / NAME
     write_beside(target, page)
     return target
 
 
-def render(run: RunFiles) -> str:
-    """The page as text."""
+def render(run: RunFiles, store: Path | None = None) -> str:
+    """The page as text; ``store`` is the folder of runs in which the settings tried are counted."""
+    return fill("tearsheet.html.j2", context(run, store))
+
+
+def fill(template: str, shown: Mapping[str, Any]) -> str:
+    """A page of :data:`TEMPLATES` with the style sheet and Plotly inside."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
@@ -149,8 +167,8 @@ def render(run: RunFiles) -> str:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["days"] = _unbroken_days
-    return environment.get_template("tearsheet.html.j2").render(
-        context(run), style=(TEMPLATES / "tearsheet.css").read_text(encoding="utf-8"), plotlyjs=get_plotlyjs()
+    return environment.get_template(template).render(
+        shown, style=(TEMPLATES / "tearsheet.css").read_text(encoding="utf-8"), plotlyjs=get_plotlyjs()
     )
 
 
@@ -161,8 +179,8 @@ def _unbroken_days(text: str) -> Any:
     return Markup(re.sub(r"\d{4}-\d\d-\d\d", r'<span class="day">\g<0></span>', str(escape(text))))
 
 
-def context(run: RunFiles) -> dict[str, Any]:
-    """Everything the template shows."""
+def context(run: RunFiles, store: Path | None = None) -> dict[str, Any]:
+    """Everything the template shows; the parameters are those of :func:`render`."""
     result, frames = run.result, run.frames
     equity, fills, positions = frames["equity"], frames["fills"], frames["positions"]
     names = dict(zip(frames["symbols"]["symbol"].astype("str"), frames["symbols"]["name"].fillna(""), strict=True))
@@ -179,6 +197,7 @@ def context(run: RunFiles) -> dict[str, Any]:
         made("Fees and interest", lambda: accounts.fees(result, fills, equity)),
         made("Corporate actions", lambda: accounts.corporate(result, frames["corporate"])),
         made("Decisions", lambda: accounts.decisions(result, frames["decisions"])),
+        made("Targets", lambda: tearsheet_tracking.reasons(frames["targets"], frames["tracking"])),
     ]
     by_period = [
         made("Returns by year", lambda: tables.yearly(equity)),
@@ -201,7 +220,9 @@ def context(run: RunFiles) -> dict[str, Any]:
         "Round trips",
         lambda: accounts.trips(round_trips(fills, frames["corporate"], equity["date"].to_numpy()), names),
     )
+    survives = parts.tables("Conclusion", lambda: [_conclusion(result, equity, store)])
     return {
+        "conclusion": survives[0] if survives else None,
         "leaks": bool(result.get("leaks")),
         "title": _title(result),
         "subtitle": _subtitle(result),
@@ -213,6 +234,7 @@ def context(run: RunFiles) -> dict[str, Any]:
         "charts": {
             "performance": tearsheet_charts.performance(equity, benchmark_kind(result.get("benchmark"))),
             "cash": tearsheet_charts.cash_share(equity, positions),
+            **tearsheet_tracking.charts(frames["tracking"]),
         },
         "has_benchmark": tearsheet_charts.known_level(equity, "benchmark") is not None,
         "trading": _only(trading),
@@ -224,6 +246,10 @@ def context(run: RunFiles) -> dict[str, Any]:
         "sheets": _sheets(frames, names, stress=not synthetic),
         "notes": parts.notes,
     }  # fmt: skip
+
+
+def _conclusion(result: Mapping[str, Any], equity: pd.DataFrame, store: Path | None) -> Conclusion:
+    return conclude(result, luck=None if store is None else luck(result, equity, store))
 
 
 class _Parts:
@@ -260,16 +286,17 @@ def _subtitle(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Run", str(result.get("id", ""))),
         ("Strategy", plugin_text(result.get("strategy"))),
         ("Signal", plugin_text(result.get("signal"))),
+        ("Overlays", "; ".join(plugin_text(overlay) for overlay in result.get("overlays") or ())),
+        ("Left out of the universe", ", ".join(result.get("exclude") or ())),
         ("Data", data_text(result)),
         ("Huice", str(result.get("version", ""))),
     ]
     return [(label, text) for label, text in pairs if text]
 
 
-def _tiles(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """The few large numbers on top: (label, value, small print)."""
+def _tiles(result: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """The few large numbers on top: (label, value, its interval, small print)."""
     head = result.get("headline") or {}
-    excess = head.get("excess_annual_return")
     dates = " to ".join(str(head.get(f"max_drawdown_{end}"))[:7] for end in ("peak", "trough"))
     worth = f"{yuan(head.get('final_value'), 0)} yuan"
     if known(result.get("cash")):
@@ -278,24 +305,32 @@ def _tiles(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         worth += f", {yuan(abs(deposits(result)), 0)} {'paid in' if deposits(result) > 0 else 'taken out'}"
     turnover = head.get("turnover")
     half = f", one-sided {number(turnover / 2, 1)}×" if known(turnover) else ""
+    rate, over = functools.partial(percent, digits=1), functools.partial(percent, digits=1, sign=True)
     tiles = [
-        ("Annual return", percent(head.get("annual_return"), 1), worth),
-        ("Volatility", percent(head.get("volatility"), 1), "a year"),
-        ("Sharpe", number(head.get("sharpe")), f"risk-free {risk_free_text(result.get('risk_free'))}"),
+        ("Annual return", rate(head.get("annual_return")), bracket(result, "annual_return", rate), worth),
+        ("Volatility", rate(head.get("volatility")), bracket(result, "volatility", rate), "a year"),
+        (
+            "Sharpe",
+            number(head.get("sharpe")),
+            bracket(result, "sharpe", number),
+            f"risk-free {risk_free_text(result.get('risk_free'))}",
+        ),
         (
             "Max drawdown",
-            percent(head.get("max_drawdown"), 1),
+            rate(head.get("max_drawdown")),
+            bracket(result, "max_drawdown", rate),
             dates if head.get("max_drawdown_peak") else "never fell",
         ),
-        ("Turnover", f"{number(head.get('turnover'), 1)}×", f"a year, two-sided{half}"),
+        ("Turnover", f"{number(turnover, 1)}×", "", f"a year, two-sided{half}"),
     ]
     if result.get("benchmark"):
-        own = percent(head.get("benchmark_annual_return"), 1)
+        own = rate(head.get("benchmark_annual_return"))
         tiles.insert(
             1,
             (
                 "Excess a year",
-                percent(excess, 1, sign=True),
+                over(head.get("excess_annual_return")),
+                bracket(result, "excess_annual_return", over),
                 f"difference to the benchmark's {own}, {benchmark_kind(result['benchmark'])}",
             ),
         )

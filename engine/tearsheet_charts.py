@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine.measures import drawdown_series, net_value
+from engine.drawdowns import drawdown_series
+from engine.measures import net_value
 
 ACCOUNT, BENCHMARK, PRICE, EXCESS = "#1d4f7c", "#c8741f", "#8d949c", "#2a7f73"
 INK, GRID = "#3a424c", "#e6e9ed"
@@ -21,7 +22,8 @@ def _rounded(values: np.ndarray, digits: int) -> list[float | None]:
     return [x if np.isfinite(x) else None for x in np.round(values, digits).tolist()]
 
 
-def _line(dates: list[str], y: np.ndarray, name: str, colour: str, axis: str, **more: Any) -> dict[str, Any]:
+def line(dates: list[str], y: np.ndarray, name: str, colour: str, axis: str, **more: Any) -> dict[str, Any]:
+    """A curve as Plotly has it; ``hover`` is the template of its label."""
     trace = {
         "type": "scatter", "mode": "lines", "x": dates, "y": _rounded(y, 5), "name": name, "yaxis": axis,
         "line": {"color": colour, "width": 1.6, **more.pop("line", {})}, "hovertemplate": more.pop("hover"),
@@ -29,14 +31,16 @@ def _line(dates: list[str], y: np.ndarray, name: str, colour: str, axis: str, **
     return trace | more
 
 
-def _axis(domain: tuple[float, float], title: str, form: str) -> dict[str, Any]:
+def axis(domain: tuple[float, float], title: str, form: str) -> dict[str, Any]:
+    """A vertical axis over a part of the height, its ticks in ``form``."""
     return {
         "domain": list(domain), "title": {"text": title, "font": {"size": 12}}, "tickformat": form,
         "gridcolor": GRID, "zerolinecolor": "#c9ced5", "automargin": True,
     }  # fmt: skip
 
 
-def _layout(**more: Any) -> dict[str, Any]:
+def layout_of(**more: Any) -> dict[str, Any]:
+    """The look of all charts, with ``more`` of this one."""
     return {
         "font": {"family": "system-ui, 'Segoe UI', Roboto, sans-serif", "size": 12, "color": INK},
         "paper_bgcolor": "#ffffff", "plot_bgcolor": "#ffffff", "hovermode": "x unified", "autosize": True,
@@ -45,7 +49,8 @@ def _layout(**more: Any) -> dict[str, Any]:
     } | more  # fmt: skip
 
 
-def _dates(equity: pd.DataFrame) -> list[str]:
+def days_of(equity: pd.DataFrame) -> list[str]:
+    """The dates of a frame as text."""
     return np.datetime_as_string(equity["date"].to_numpy().astype("datetime64[D]")).tolist()
 
 
@@ -72,13 +77,13 @@ def performance(equity: pd.DataFrame, kind: str) -> dict[str, Any]:
     kind : str
         What the benchmark is ("total return" or "price"), for the legend.
     """
-    dates, value = _dates(equity), account_level(equity)
+    dates, value = days_of(equity), account_level(equity)
     account = value / value[0]
     benchmark, price = known_level(equity, "benchmark"), known_level(equity, "benchmark_price")
-    data = [_line(dates, account, "Account", ACCOUNT, "y", hover="%{y:.3f}", line={"width": 2})]
-    falls = [_line(dates, drawdown_series(value), "Account drawdown", ACCOUNT, "y2", hover="%{y:.1%}",
+    data = [line(dates, account, "Account", ACCOUNT, "y", hover="%{y:.3f}", line={"width": 2})]
+    falls = [line(dates, drawdown_series(value), "Account drawdown", ACCOUNT, "y2", hover="%{y:.1%}",
                    fill="tozeroy", fillcolor="rgba(29,79,124,0.15)", showlegend=False)]  # fmt: skip
-    layout = _layout(
+    layout = layout_of(
         xaxis={
             "type": "date", "anchor": "y3" if benchmark is not None else "y2", "gridcolor": GRID,
             "rangeselector": {
@@ -91,22 +96,22 @@ def performance(equity: pd.DataFrame, kind: str) -> dict[str, Any]:
     )  # fmt: skip
     if benchmark is None:
         layout |= {
-            "yaxis": _axis((0.36, 1), "Net value", ".2f"),
-            "yaxis2": _axis((0, 0.3), "Drawdown", ".0%"),
+            "yaxis": axis((0.36, 1), "Net value", ".2f"),
+            "yaxis2": axis((0, 0.3), "Drawdown", ".0%"),
         }
         return {"data": data + falls, "layout": layout}
     level = benchmark / benchmark[0]
-    data.append(_line(dates, level, f"Benchmark ({kind})", BENCHMARK, "y", hover="%{y:.3f}"))
+    data.append(line(dates, level, f"Benchmark ({kind})", BENCHMARK, "y", hover="%{y:.3f}"))
     if price is not None and kind != "price":
-        data.append(_line(dates, price / price[0], "Price index", PRICE, "y", hover="%{y:.3f}", line={"dash": "dot"}))
-    falls.append(_line(dates, drawdown_series(level), "Benchmark drawdown", BENCHMARK, "y2", hover="%{y:.1%}",
+        data.append(line(dates, price / price[0], "Price index", PRICE, "y", hover="%{y:.3f}", line={"dash": "dot"}))
+    falls.append(line(dates, drawdown_series(level), "Benchmark drawdown", BENCHMARK, "y2", hover="%{y:.1%}",
                        line={"width": 1}, showlegend=False))  # fmt: skip
-    extra = _line(dates, account / level - 1.0, "Excess (ratio of net values - 1)", EXCESS, "y3",
+    extra = line(dates, account / level - 1.0, "Excess (ratio of net values - 1)", EXCESS, "y3",
                   hover="%{y:.1%}", fill="tozeroy", fillcolor="rgba(42,127,115,0.15)")  # fmt: skip
     layout |= {
-        "yaxis": _axis((0.52, 1), "Net value", ".2f"),
-        "yaxis2": _axis((0.27, 0.47), "Drawdown", ".0%"),
-        "yaxis3": _axis((0, 0.22), "Excess", ".0%"),
+        "yaxis": axis((0.52, 1), "Net value", ".2f"),
+        "yaxis2": axis((0.27, 0.47), "Drawdown", ".0%"),
+        "yaxis3": axis((0, 0.22), "Excess", ".0%"),
     }
     return {"data": data + falls + [extra], "layout": layout}
 
@@ -117,18 +122,18 @@ def cash_share(equity: pd.DataFrame, positions: pd.DataFrame) -> dict[str, Any]:
     The base day, all cash by definition, is left out where there is a session after it.
     """
     equity = equity.iloc[1:] if len(equity) > 1 else equity
-    dates = _dates(equity)
+    dates = days_of(equity)
     share = equity["cash"].to_numpy(dtype=float) / equity["value"].to_numpy(dtype=float)
     counts = positions.groupby("date").size().reindex(equity["date"]).fillna(0).to_numpy(dtype=float)
-    cash = _line(dates, share, "Cash share", ACCOUNT, "y", hover="%{y:.1%}", fill="tozeroy",
+    cash = line(dates, share, "Cash share", ACCOUNT, "y", hover="%{y:.1%}", fill="tozeroy",
                  fillcolor="rgba(29,79,124,0.18)", line={"shape": "hv"})  # fmt: skip
-    held = _line(dates, counts, "Stocks held (right)", BENCHMARK, "y2", hover="%{y:.0f}",
+    held = line(dates, counts, "Stocks held (right)", BENCHMARK, "y2", hover="%{y:.0f}",
                  line={"width": 1.2, "shape": "hv"})  # fmt: skip
     right = {"overlaying": "y", "side": "right", "rangemode": "tozero", "showgrid": False,
              "tickmode": "auto", "nticks": 6, "tickformat": ".0f"}  # fmt: skip
-    left = _axis((0, 1), "Cash / value", ".0%") | {"rangemode": "tozero"}
+    left = axis((0, 1), "Cash / value", ".0%") | {"rangemode": "tozero"}
     margin = {"l": 56, "r": 44, "t": 8, "b": 28}
     return {
         "data": [cash, held],
-        "layout": _layout(xaxis={"type": "date", "gridcolor": GRID}, yaxis=left, yaxis2=right, margin=margin),
+        "layout": layout_of(xaxis={"type": "date", "gridcolor": GRID}, yaxis=left, yaxis2=right, margin=margin),
     }

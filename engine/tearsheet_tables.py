@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from engine.measures import drawdowns, max_drawdown, period_returns
+from engine.drawdowns import drawdowns, max_drawdown
+from engine.measures import period_returns
 from engine.presentation import MISSING, percent
 from engine.tearsheet_charts import account_level, known_level
 

@@ -125,6 +125,10 @@ class View:
         """Which of the N stocks are in an index (``csi300``) on this session; bool, shape (N,)."""
         return self._market.known.members(index, self._market.sessions[self.t : self.t + 1])[0]  # type: ignore[no-any-return]
 
+    def member_count(self, index: str) -> int:
+        """How many members an index has on this session, those outside the market too."""
+        return int(self._market.known.member_count(index, self._market.sessions[self.t : self.t + 1])[0])
+
     def upto(self, t: int | np.datetime64 | str) -> View:
         """The view of an earlier session.
 

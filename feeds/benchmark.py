@@ -113,7 +113,7 @@ def dividend_yields(
         Fractions of the index's value at the close before.
     """
     yields = np.zeros(len(close))
-    value = np.nan_to_num(_carried(close * float_shares)) ** SIZE_EXPONENT
+    value = np.nan_to_num(carried(close * float_shares)) ** SIZE_EXPONENT
     total = np.zeros(len(close))
     total[1:] = (value[:-1] * member[1:]).sum(axis=1)
     columns = [events[name].tolist() for name in ("t", "i", *Event._fields[1:])]
@@ -160,8 +160,8 @@ def bond_yield(feed: FileFeed, sessions: np.ndarray) -> np.ndarray:
     return np.concatenate([rate[order], [np.nan]])[place]  # place -1, before the first, is the NaN
 
 
-def _carried(values: np.ndarray) -> np.ndarray:
-    """Each NaN replaced by the last number of its column."""
+def carried(values: np.ndarray) -> np.ndarray:
+    """Each NaN replaced by the last number of its column; (T, M)."""
     out = values.copy()
     for t in range(1, len(out)):
         np.copyto(out[t], out[t - 1], where=np.isnan(out[t]))

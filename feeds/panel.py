@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,18 @@ from engine.market import LISTED_LONG_AGO, Market
 from engine.successors import code_changes
 from feeds import benchmark, schema
 from feeds.bar_arrays import BarTarget
+from feeds.built_benchmark import (
+    Recipe,
+    all_share_members,
+    equal_weighted,
+    float_weighted,
+    gross_returns,
+    recipe_for,
+)
 from feeds.ex_rights import events_of, mend_share_ratios
 from feeds.file_feed import FileFeed
 from feeds.states import day_states
-from feeds.universe import Memberships, Universe, memberships
+from feeds.universe import PROXIES, Memberships, Universe, largest, memberships
 
 if TYPE_CHECKING:
     from feeds.store import Request
@@ -68,24 +76,30 @@ def build_panel(
         If ``folder`` cannot be written.
     """
     sessions = calendar[first : last + 1]
-    levels = benchmark.price_levels(feed, request.benchmark, sessions) if request.benchmark else None
+    recipe = recipe_for(feed, request.benchmark) if request.benchmark else None
+    listed = bool(request.benchmark) and recipe is None  # the data have the index itself
+    levels = benchmark.price_levels(feed, request.benchmark, sessions) if listed else None
     index = memberships(feed, request.universe.code, "universe") if request.universe.kind == "index" else None
     weighed: Memberships | None = None
     published: np.ndarray | None = None
-    if request.benchmark and request.benchmark_kind == "total-return":
+    if listed and request.benchmark_kind == "total-return":
         published = benchmark.published_total_return(feed, request.benchmark, sessions)
-    if request.benchmark and request.benchmark_kind == "total-return" and published is None:
+    if listed and request.benchmark_kind == "total-return" and published is None:
         weighed = memberships(feed, request.benchmark, "total-return benchmark")
+    elif recipe is not None and recipe.base:
+        weighed = memberships(feed, recipe.base, f"benchmark {request.benchmark}")
     securities = feed.read("securities")
     present = feed.symbols_with_bars(sessions[0], sessions[-1])
     symbols = _columns(request, index, sessions, present, set(securities["symbol"].tolist()))
     fields = [*schema.BAR_NUMBERS, *schema.BAR_OPTIONAL, "st"]
     panel = BarTarget(symbols, fields, {"turnover": 100.0}, folder, ON_DISK)
     targets = [panel]
-    if weighed is not None:
+    if weighed is not None or recipe is not None:
         inside, known = set(symbols), set(present)
-        others = [s for s in weighed.members(sessions[0], sessions[-1]) if s in known and s not in inside]
-        targets.append(BarTarget(others, ["close", "float_shares"]))
+        wanted = present if weighed is None else weighed.members(sessions[0], sessions[-1])
+        others = [symbol for symbol in wanted if symbol in known and symbol not in inside]
+        more = [] if recipe is None else ["preclose", "st"]
+        targets.append(BarTarget(others, ["close", "float_shares", *more]))
     feed.read_bars(calendar, first, last, targets)
     raw = panel.arrays
 
@@ -99,6 +113,9 @@ def build_panel(
     if index is not None:
         member = index.mask(sessions, symbols)
         info["coverage"] = _coverage(index, sessions, symbols)
+        if request.universe.code in PROXIES:
+            value = benchmark.carried(raw["close"]) * benchmark.carried(raw["float_shares"])
+            member = largest(member, value, PROXIES[request.universe.code][2])
     elif request.universe.kind == "symbols":
         chosen = set(request.universe.symbols)
         member = np.tile(np.array([symbol in chosen for symbol in symbols], np.uint8), (len(sessions), 1))
@@ -112,6 +129,8 @@ def build_panel(
             info["benchmark"] = {"code": request.benchmark, "kind": request.benchmark_kind, "published": True}
         else:
             series, info["benchmark"] = _benchmark(request, sessions, levels, weighed, targets, rights, calendar)
+    if recipe is not None:
+        series, info["benchmark"] = _built(request, recipe, sessions, weighed, targets, rights, calendar, securities)
     if feed.exists("cn_gov_bond_10y"):
         series["risk_free_10y"] = benchmark.bond_yield(feed, sessions)
     halts = feed.read("suspensions")
@@ -215,20 +234,58 @@ def _benchmark(
     about: dict[str, Any] = {"code": request.benchmark, "kind": request.benchmark_kind}
     if weighed is None:
         return {"benchmark": levels, "benchmark_price": levels}, about
-    wanted = set(weighed.members(sessions[0], sessions[-1]))
-    symbols: list[str] = []
-    parts: dict[str, list[np.ndarray]] = {"close": [], "float_shares": []}
-    for target in targets:
-        columns = [i for i, symbol in enumerate(target.symbols) if symbol in wanted]
-        symbols += [target.symbols[i] for i in columns]
-        for name, blocks in parts.items():
-            blocks.append(target.arrays[name][:, columns])
-    close, float_shares = (np.hstack(parts[name]) for name in ("close", "float_shares"))
+    members = weighed.members(sessions[0], sessions[-1])
+    symbols, (close, float_shares) = _gathered(targets, members, ("close", "float_shares"))
     events = events_of(rights, sessions, symbols, calendar)
     yields = benchmark.dividend_yields(weighed.mask(sessions, symbols), close, float_shares, events)
     about["coverage"] = _coverage(weighed, sessions, symbols)
     about["dividend_yield"] = benchmark.annual_yield(sessions, yields)
     return {"benchmark": benchmark.total_return(levels, yields), "benchmark_price": levels}, about
+
+
+def _built(
+    request: Request,
+    recipe: Recipe,
+    sessions: np.ndarray,
+    weighed: Memberships | None,
+    targets: Sequence[BarTarget],
+    rights: Mapping[str, np.ndarray],
+    calendar: np.ndarray,
+    securities: Mapping[str, np.ndarray],
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Levels of a benchmark that the data lack, and what there is to say of it."""
+    everyone = [symbol for target in targets for symbol in target.symbols]
+    members = everyone if weighed is None else weighed.members(sessions[0], sessions[-1])
+    names = ("close", "preclose", "float_shares", "st")
+    symbols, (close, preclose, float_shares, st) = _gathered(targets, members, names)
+    total, price = gross_returns(close, preclose, events_of(rights, sessions, symbols, calendar))
+    about: dict[str, Any] = {"code": request.benchmark, "kind": request.benchmark_kind, "built": recipe.name}
+    if weighed is None:
+        at = {symbol: k for k, symbol in enumerate(securities["symbol"].tolist())}
+        days = securities["list_date"][[at[symbol] for symbol in symbols]]
+        member, about["coverage"] = all_share_members(st, close, sessions, days), 1.0
+    else:
+        member, about["coverage"] = weighed.mask(sessions, symbols) > 0, _coverage(weighed, sessions, symbols)
+    value = benchmark.carried(close * float_shares)
+    if recipe.equal:
+        priced = np.zeros(member.shape, dtype=bool)
+        priced[1:] = ~np.isnan(value[:-1])
+        levels = [equal_weighted(member, priced, gross) for gross in (total, price)]
+    else:
+        levels = [float_weighted(member, value, gross) for gross in (total, price)]
+    used = levels[0] if request.benchmark_kind == "total-return" else levels[1]
+    return {"benchmark": used, "benchmark_price": levels[1]}, about
+
+
+def _gathered(
+    targets: Sequence[BarTarget], wanted: Iterable[str], names: Sequence[str]
+) -> tuple[list[str], list[np.ndarray]]:
+    """Columns of the symbols wanted out of all targets: the symbols, and an array (T, M) for each of ``names``."""
+    chosen = set(wanted)
+    columns = [[i for i, symbol in enumerate(target.symbols) if symbol in chosen] for target in targets]
+    symbols = [target.symbols[i] for target, some in zip(targets, columns, strict=True) for i in some]
+    blocks = [np.hstack([t.arrays[name][:, some] for t, some in zip(targets, columns, strict=True)]) for name in names]
+    return symbols, blocks
 
 
 def _list_age(

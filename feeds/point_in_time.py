@@ -15,7 +15,7 @@ from feeds.asof import AsOf, digest_of, gather, spells
 from feeds.file_feed import FileFeed
 from feeds.fingerprint import Digests
 from feeds.reports import Reports
-from feeds.universe import index_code, memberships
+from feeds.universe import Memberships, index_code, memberships
 
 DATED: dict[str, str] = {
     "industry_sw_history": "start_date",
@@ -45,7 +45,7 @@ class PointInTime:
         self._symbols = list(symbols)
         self._reports: dict[str, Reports] = {}
         self._dated: dict[str, tuple[AsOf, dict[str, np.ndarray]]] = {}
-        self._indices: dict[str, tuple[AsOf, np.ndarray]] = {}
+        self._indices: dict[str, tuple[AsOf, np.ndarray, Memberships]] = {}
         self._columns: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -239,13 +239,21 @@ class PointInTime:
         ConfigError
             If the data have no memberships of the index.
         """
+        steps, count, _ = self._index(index)
+        places = steps.places(np.arange(len(self._symbols))[None, :], days[:, None])
+        return np.append(count, 0)[places] > 0
+
+    def member_count(self, index: str, days: np.ndarray) -> np.ndarray:
+        """Members of an index on each day, those outside the market too; int64 (D,)."""
+        rows = self._index(index)[2]
+        return ((rows.first <= days[:, None]) & (rows.end > days[:, None])).sum(axis=1)  # type: ignore[no-any-return]
+
+    def _index(self, index: str) -> tuple[AsOf, np.ndarray, Memberships]:
         code = index_code(index)
         if code not in self._indices:
             self._unchanged("constituents")
             rows = memberships(self._feed, code, "index")
             column_of = {symbol: i for i, symbol in enumerate(self._symbols)}
             keys = np.array([column_of.get(symbol, -1) for symbol in rows.symbols.tolist()], dtype=np.int64)
-            self._indices[code] = spells(keys, rows.first, rows.end)
-        steps, count = self._indices[code]
-        places = steps.places(np.arange(len(self._symbols))[None, :], days[:, None])
-        return np.append(count, 0)[places] > 0
+            self._indices[code] = (*spells(keys, rows.first, rows.end), rows)
+        return self._indices[code]

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 from engine.errors import DataError, nearest
@@ -65,7 +66,7 @@ def _synthetic(data: str, place: Path) -> Path:
     folder = place / f"synthetic-{total.hexdigest()[:24]}"
 
     def write(beside: Path) -> None:
-        write_synthetic(beside, seed=config.seed, stocks=config.stocks, start=config.start, end=config.end)
+        write_synthetic(beside, **{field.name: getattr(config, field.name) for field in fields(config)})
         describe(beside, "synthetic", {"spec": config.spec})
 
     return _made(folder, write, "synthetic market")

@@ -22,6 +22,8 @@ from engine.errors import ConfigError, DataError, HuiceError, nearest
 from engine.files import replacing
 from engine.market import FORMAT, Market
 from feeds.benchmark import KINDS
+from feeds.built_benchmark import RECIPES
+from feeds.exclusions import members_left, parse_exclusions
 from feeds.file_feed import FileFeed
 from feeds.fingerprint import Digests, fingerprint
 from feeds.point_in_time import DATED, PointInTime
@@ -46,6 +48,7 @@ _SOURCES = (
     "feeds/arrow_numpy.py",
     "feeds/bar_arrays.py",
     "feeds/benchmark.py",
+    "feeds/built_benchmark.py",
     "feeds/ex_rights.py",
     "feeds/file_feed.py",
     "feeds/panel.py",
@@ -84,7 +87,9 @@ class Request:
     @property
     def needs_members(self) -> bool:
         """Whether dated memberships are read."""
-        return self.universe.kind == "index" or (bool(self.benchmark) and self.benchmark_kind == "total-return")
+        recipe = RECIPES.get(self.benchmark)
+        weighs = self.benchmark_kind == "total-return" if recipe is None else bool(recipe.base)
+        return self.universe.kind == "index" or (bool(self.benchmark) and weighs)
 
 
 def open_market(
@@ -97,6 +102,8 @@ def open_market(
     benchmark: str = "",
     benchmark_kind: str = "total-return",
     extra_symbols: Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
+    protocol: str = "honest",
     cache: Path | None = None,
 ) -> Market:
     """Open the panel of a universe.
@@ -117,6 +124,11 @@ def open_market(
     benchmark_kind : {"total-return", "price"}
     extra_symbols : sequence of str
         Stocks beside the universe (they are no members of it).
+    exclude : str or sequence of str
+        What is left out of the universe: ``st``, ``suspended``, ``delisting``, ``new:3M``; see
+        :mod:`feeds.exclusions`.
+    protocol : {"honest", "paper"}
+        Under ``paper`` ``suspended`` looks at the next session.
     cache : Path, optional
         See :func:`cache_folder`.
 
@@ -139,7 +151,7 @@ def open_market(
     asked = parse_universe(universe)
     if benchmark_kind not in KINDS:
         raise ConfigError(f"unknown benchmark_kind '{benchmark_kind}'; {nearest(benchmark_kind, KINDS)}")
-    extra = parse_symbols(extra_symbols)
+    extra, left_out = parse_symbols(extra_symbols), parse_exclusions(exclude)
     feed = FileFeed(data_folder(data, place))
     known = Digests(place / "digests.json")
     calendar, held = _held(feed, known, place)
@@ -162,6 +174,10 @@ def open_market(
 
     market = _cached(place, request, whole, build)
     _add_tables(market, feed, digests, known)
+    if left_out:
+        market.member = members_left(market, left_out, feed, protocol)
+        market.member.setflags(write=False)
+        market.info["exclude"] = list(left_out)
     if request.benchmark and base is not None:
         _check_base(market, request.benchmark, calendar[base])
     return market

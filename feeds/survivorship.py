@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.market import Market
 from feeds.manifest import NO_FACTORS, source_notes
-from feeds.universe import TODAY
+from feeds.universe import PROXIES, TODAY
 
 
 def coverage_numbers(
@@ -73,9 +73,20 @@ def survivorship_warning(market: Market) -> str | None:
     )
 
 
+def _proxy_warning(market: Market) -> str | None:
+    universe = str(market.info.get("universe", ""))
+    if universe not in PROXIES:
+        return None
+    of, exchange, count = PROXIES[universe]
+    return (
+        f"Universe '{universe}' is built, not published: on each session the {count} largest members of index {of} "
+        f"on exchange {exchange[1:]}, by float value."
+    )
+
+
 def data_warnings(market: Market) -> list[str]:
     """What a reader of any result on these data must know first, one sentence each."""
-    found = [survivorship_warning(market)]
+    found = [survivorship_warning(market), _proxy_warning(market)]
     if market.tables is not None and NO_FACTORS in source_notes(market.tables.folder):
         found.append(f"Dividends: in these data {NO_FACTORS}.")
     return [sentence for sentence in found if sentence]

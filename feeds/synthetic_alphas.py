@@ -25,15 +25,19 @@ Planted alphas, each with an oracle Rank IC of at most 0.10 a month
     decoy
         Minus the score of the log price: cheap stocks earn more in the first third of the span and nothing after.
 
+The option ``alphas`` of a market plants some of them alone, and stronger: see :func:`strengths`.
 The oracle is for tests: no table holds it and no view leads to it.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from engine.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from feeds.synthetic_feed import SyntheticConfig
@@ -68,9 +72,19 @@ class Forecaster:
         Habitual standard deviation per session.
     length : int
         Sessions of the span; the decoy works in the first third.
+    strengths : ndarray, shape (len(NAMES),), optional
+        Multiples of the usual strengths, see :func:`strengths`.
     """
 
-    def __init__(self, start: np.ndarray, turnover: np.ndarray, volatility: np.ndarray, length: int) -> None:
+    def __init__(
+        self,
+        start: np.ndarray,
+        turnover: np.ndarray,
+        volatility: np.ndarray,
+        length: int,
+        strengths: np.ndarray | None = None,
+    ) -> None:
+        self.strengths = np.ones(len(NAMES)) if strengths is None else strengths
         self.prices = np.tile(start.astype(float), (FAR + 1, 1))
         self.anchor = np.log(start.astype(float))
         self.turnover = turnover.copy()
@@ -100,7 +114,7 @@ class Forecaster:
         quarter = score(np.clip(self._past(t, 0, LONG, age), -0.6, 0.6), listed)
         far = score(np.clip(self._past(t, LONG, FAR, age), -0.4, 0.4), listed)
         cheap = -score(np.log(price), listed) if t < self.decoy_ends else np.zeros(len(price))
-        return np.stack(
+        usual = np.stack(
             [
                 PREMIA["size"] * size,
                 PREMIA["reversal"] * month,
@@ -112,6 +126,7 @@ class Forecaster:
                 PLANTED["decoy"] * cheap,
             ]
         )
+        return np.asarray(self.strengths[:, None] * usual)
 
     def learn(self, t: int, price: np.ndarray, returns: np.ndarray, turnover: np.ndarray, on: np.ndarray) -> None:
         """Take in the close of session ``t``: adjusted prices, returns and turnover where a stock traded (``on``)."""
@@ -129,6 +144,32 @@ class Forecaster:
         ring = FAR + 1
         now, then = self.prices[(t - 1 - near) % ring], self.prices[(t - 1 - far) % ring]
         return np.where(age > far, now / then - 1.0, 0.0)
+
+
+def strengths(alphas: str) -> np.ndarray:
+    """Multiples of the usual strengths, (len(NAMES),), from ``value*3+memory``: those not named are 0; empty: all 1.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown or stands twice, or a multiple is no positive number.
+    """
+    if not alphas:
+        return np.ones(len(NAMES))
+    found: dict[str, float] = {}
+    for part in alphas.split("+"):
+        name, times, multiple = (piece.strip() for piece in part.partition("*"))
+        if name not in NAMES:
+            raise ConfigError(f"'{name}' in alphas='{alphas}' is no alpha of the market; {nearest(name, NAMES)}")
+        if name in found:
+            raise ConfigError(f"'{name}' stands twice in alphas='{alphas}'; give it once")
+        try:
+            found[name] = float(multiple) if times else 1.0
+        except ValueError:
+            found[name] = math.nan
+        if not 0.0 < found[name] < math.inf:
+            raise ConfigError(f"'{multiple}' in alphas='{alphas}' is no multiple; write such as {name}*2.5")
+    return np.array([found.get(name, 0.0) for name in NAMES])
 
 
 def score(values: np.ndarray, among: np.ndarray) -> np.ndarray:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.errors import ConfigError, DataError, nearest
+from feeds.synthetic_alphas import strengths
 
 if TYPE_CHECKING:
     from feeds.synthetic_population import Population
@@ -48,6 +49,9 @@ class SyntheticConfig:
         Non-negative; the same seed gives the same bytes.
     start, end : datetime.date
         First and last calendar day; sessions are those of the exchange between them.
+    alphas : str
+        What can be forecast, with multiples of the usual strength: ``value*3+memory`` plants these two alone. Names
+        are :data:`feeds.synthetic_alphas.NAMES`; empty: all of them, as fitted to the real market.
 
     Raises
     ------
@@ -59,6 +63,7 @@ class SyntheticConfig:
     seed: int = 1
     start: dt.date = dt.date(2010, 6, 1)
     end: dt.date = dt.date(2020, 12, 31)
+    alphas: str = ""
 
     def __post_init__(self) -> None:
         if not 2 <= self.stocks <= MOST_STOCKS:
@@ -69,11 +74,13 @@ class SyntheticConfig:
             raise ConfigError(f"start={self.start} is too early for a synthetic market; choose {EARLIEST} or later")
         if self.start >= self.end:
             raise ConfigError(f"start={self.start} is not before end={self.end}; give start before end")
+        strengths(self.alphas)
 
     @property
     def spec(self) -> str:
-        """The full spec, every key written out in one order; :func:`parse_spec` reads it back."""
-        return f"{SCHEME}:" + ",".join(f"{f.name}={getattr(self, f.name)}" for f in fields(self))
+        """The full spec, its keys in one order, ``alphas`` only where given; :func:`parse_spec` reads it back."""
+        given = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return f"{SCHEME}:" + ",".join(f"{name}={value}" for name, value in given if value != "")
 
 
 def is_spec(text: str) -> bool:
@@ -95,13 +102,16 @@ def parse_spec(text: str) -> SyntheticConfig:
     if head != SCHEME:
         raise ConfigError(f"'{text}' is no synthetic market; write '{SCHEME}:stocks=500,seed=1'")
     known = {f.name: f.type for f in fields(SyntheticConfig)}
-    values: dict[str, int | dt.date] = {}
+    values: dict[str, int | str | dt.date] = {}
     for part in filter(None, (piece.strip() for piece in tail.split(","))):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if key not in known:
             raise ConfigError(f"'{key}' in the data spec '{text}' is unknown; {nearest(key, known)}")
         if key in values:
             raise ConfigError(f"'{key}' stands twice in the data spec '{text}'; give it once")
+        if key == "alphas":
+            values[key] = value
+            continue
         is_date = key in ("start", "end")
         try:
             values[key] = dt.date.fromisoformat(value) if is_date else int(value)
@@ -155,6 +165,7 @@ def write_synthetic(
     stocks: int = 500,
     start: str | dt.date = "2010-06-01",
     end: str | dt.date = "2020-12-31",
+    alphas: str = "",
 ) -> None:
     """Write a synthetic market into ``folder`` as the tables of the real data.
 
@@ -164,7 +175,7 @@ def write_synthetic(
     ----------
     folder : Path
         Made if absent; files of the same names are overwritten.
-    seed, stocks, start, end
+    seed, stocks, start, end, alphas
         See :class:`SyntheticConfig`; dates may be ISO strings.
 
     Raises
@@ -177,9 +188,8 @@ def write_synthetic(
     from feeds.synthetic_index import form_indices
     from feeds.synthetic_tables import write_tables
 
-    drawn = draw_market(
-        SyntheticConfig(seed=seed, stocks=stocks, start=_as_date(start, "start"), end=_as_date(end, "end"))
-    )
+    span = {"start": _as_date(start, "start"), "end": _as_date(end, "end")}
+    drawn = draw_market(SyntheticConfig(seed=seed, stocks=stocks, alphas=alphas, **span))
     indices = form_indices(drawn.people, drawn.paths, drawn.sessions, drawn.before)
     write_tables(folder, drawn.people, drawn.paths, indices, drawn.sessions, drawn.stream)
 
@@ -230,7 +240,7 @@ def draw_market(config: SyntheticConfig, record: Callable[[np.ndarray], None] | 
         )
     stream = Streams(config.seed)
     people = draw_population(config.stocks, sessions, known[:first], stream)
-    paths = simulate(people, sessions, stream, record)
+    paths = simulate(people, sessions, stream, record, strengths(config.alphas))
     return Drawn(people=people, paths=paths, sessions=sessions, before=known[:first], stream=stream)
 
 

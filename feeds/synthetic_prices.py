@@ -64,7 +64,11 @@ class Paths:
 
 
 def simulate(
-    people: Population, sessions: np.ndarray, stream: Stream, record: Callable[[np.ndarray], None] | None = None
+    people: Population,
+    sessions: np.ndarray,
+    stream: Stream,
+    record: Callable[[np.ndarray], None] | None = None,
+    strengths: np.ndarray | None = None,
 ) -> Paths:
     """Run the market.
 
@@ -77,6 +81,8 @@ def simulate(
         Random generator by purpose.
     record : callable, optional
         Receives the expected returns of each session, (len(feeds.synthetic_alphas.NAMES), N); for tests.
+    strengths : ndarray, optional
+        Multiples of these, see :func:`feeds.synthetic_alphas.strengths`; 1 by default.
     """
     length, count = len(sessions), len(people.symbols)
     common = common_paths(length, stream)
@@ -96,7 +102,7 @@ def simulate(
     total, floating = people.total_shares.copy(), people.float_shares.copy()
     factor, own, late = np.ones(count), np.zeros(count), np.zeros(count)
     appetite = np.zeros(count)
-    known = Forecaster(prev, people.turnover, 1.3 * people.volatility, length)
+    known = Forecaster(prev, people.turnover, 1.3 * people.volatility, length, strengths)
     exposure = np.zeros((3, count))
     owed_cash, owed_bonus = np.zeros(count), np.zeros(count, np.int64)
     jump, payout = _by_session(people.jumps, length), _by_session(people.payouts, length)

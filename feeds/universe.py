@@ -12,8 +12,15 @@ from engine.boards import check_symbol, is_a_share
 from engine.errors import ConfigError, DataError, nearest
 from feeds.file_feed import FileFeed
 
-ALIASES = {"csi300": "000300", "csi500": "000905", "csi1000": "000852", "sse50": "000016"}
+ALIASES = {
+    "csi300": "000300", "csi500": "000905", "csi1000": "000852", "sse50": "000016",
+    "csi-all": "000985", "csi300-equal": "000984", "csi500-equal": "000982",
+}  # fmt: skip
 """Words for index codes."""
+
+PROXIES = {"sse50-proxy": ("000300", ".SH", 50)}
+"""Universes that stand in for an index whose members the data do not know: the largest members, by float value on
+each session, of another index on one exchange."""
 
 TODAY = "-today"
 """Ends the name of an index whose members are those of the day of fetching, applied to the past."""
@@ -63,6 +70,11 @@ class Memberships:
         """Symbols that are members on some day from ``first`` to ``last``, sorted."""
         return sorted(set(self.symbols[(self.first <= last) & (self.end > first)].tolist()))
 
+    def of_exchange(self, ending: str) -> Memberships:
+        """Those of the symbols that end in ``ending``."""
+        own = np.array([symbol.endswith(ending) for symbol in self.symbols.tolist()], dtype=bool)
+        return Memberships(self.symbols[own], self.first[own], self.end[own])
+
     def mask(self, sessions: np.ndarray, symbols: Sequence[str]) -> np.ndarray:
         """Membership as uint8 of shape (T, N) for ``symbols`` on ``sessions``."""
         column = {symbol: i for i, symbol in enumerate(symbols)}
@@ -104,7 +116,7 @@ def parse_universe(universe: str | Sequence[str]) -> Universe:
     Parameters
     ----------
     universe : str or sequence of str
-        ``all``, an index by word or code, or symbols as a list or separated by commas.
+        ``all``, an index by word or code, one of :data:`PROXIES`, or symbols as a list or separated by commas.
 
     Raises
     ------
@@ -128,6 +140,26 @@ def parse_universe(universe: str | Sequence[str]) -> Universe:
     return Universe("symbols", symbols=symbols)
 
 
+def largest(member: np.ndarray, value: np.ndarray, count: int) -> np.ndarray:
+    """The ``count`` members of highest value on each session, ties by column.
+
+    Parameters
+    ----------
+    member : ndarray of uint8, shape (T, N)
+    value : ndarray of float64, shape (T, N)
+        Yuan; members without one are not among them.
+
+    Returns
+    -------
+    ndarray of uint8, shape (T, N)
+    """
+    key = np.where(member.astype(bool) & (value > 0.0), value, -np.inf)
+    order = np.argsort(-key, axis=1, kind="stable")[:, :count]
+    chosen = np.zeros(member.shape, np.uint8)
+    np.put_along_axis(chosen, order, 1, axis=1)
+    return chosen & np.isfinite(key)
+
+
 def memberships(feed: FileFeed, code: str, option: str) -> Memberships:
     """Dated memberships of the index ``code``.
 
@@ -145,6 +177,9 @@ def memberships(feed: FileFeed, code: str, option: str) -> Memberships:
     DataError
         If the table is missing or has an empty date.
     """
+    if code in PROXIES and option == "universe":
+        of, exchange, _ = PROXIES[code]
+        return memberships(feed, of, option).of_exchange(exchange)
     if not feed.exists("constituents"):
         raise ConfigError(
             f"these data have no index members, so {code} cannot be the {option}; use all or symbols, or bring dated "
@@ -159,6 +194,8 @@ def memberships(feed: FileFeed, code: str, option: str) -> Memberships:
     available = sorted(set(codes.tolist()))
     if not len(rows):
         words = {alias for alias, known in ALIASES.items() if known in available} | set(available)
+        if option == "universe":
+            words |= {name for name, (of, _, _) in PROXIES.items() if of in available}
         lacks = _what_is_there(feed, code)
         if lacks:
             raise ConfigError(

@@ -1,9 +1,10 @@
 """The bench's figure of a new day: one session appended to all factors kept in a cache.
 
 A cache is filled at the month-ends up to a session near the end of the data; then each of the next sessions is appended
-in a process of its own, on ordinary days and on those on which stocks list and every file becomes wider. Counted are
-the CPU seconds, threads and system included, of the call that brings all factors up to date; the market is open and the
-compiled code loaded, the reports and other tables are not yet read. As a script it prints one JSON object:
+in a process of its own, on ordinary days and on those on which stocks list. Counted are the CPU seconds, threads and
+system included, of the call that brings all factors up to date: digests of the code and of the whole history under the
+values, as after a day on which every file has grown, reading, computing and writing. The market is open, its dated
+tables read and the compiled code loaded. As a script it prints one JSON object:
 ``python _bench_append.py DATA CACHE END [START]``.
 """
 
@@ -38,7 +39,10 @@ def bring_up(data: str, folder: Path, end: str, start: str = START) -> dict[str,
     from signals.factors.registry import registered
 
     def opened() -> Market:
-        return open_market(data, universe="all", start=start, end=end)
+        market = open_market(data, universe="all", start=start, end=end)
+        market.known.history_digest(market.sessions[0])  # reads the tables
+        market.fingerprint += end  # the files of another day are other files: their history must be looked at
+        return market
 
     first = opened()
     panel = FactorPanel(first, [len(first.sessions) - 1], tail=1)

@@ -13,15 +13,19 @@ PARTS = {
     "matching": "matching order_book order_ends linked_orders slippage",
     "rules": "rules boards price_limits dated_tables fees fee_table day_fees undated_fees",
     "corporate actions": "corporate dividend_tax entitlements holding_lots successors",
-    "orders": "orders basket broker surface positions guards",
+    "orders": "orders basket lots basket_orders small_account broker surface positions guards",
     "account": "account trades",
-    "ledger": "ledger",
+    "ledger": "ledger tracking",
     "strategy": "view",
+    "many portfolios": "portfolio_account portfolio_book portfolios_broker",
     "set-up": "simulation market market_fields errors",
     "outside the loop": (
-        "analyzers attribution backtest config config_values corporate_proof fee_options fee_usage files measures "
-        "plugin_files plugins presentation pyfolio_sheets round_trips run_folder tearsheet tearsheet_charts "
-        "tearsheet_costs tearsheet_tables tearsheet_trading"
+        "analyzers attribution backtest bootstrap comparison comparison_charts comparison_page conclusions config "
+        "config_values corporate_proof drawdowns fee_options fee_usage files holdings_file intervals layers luck "
+        "measures net_value_measures next_decision next_session plugin_files plugins portfolios_page "
+        "portfolios_run presentation pyfolio_sheets round_trips run_folder run_store significance sweep "
+        "sweep_backends sweep_page sweep_point tearsheet "
+        "tearsheet_charts tearsheet_costs tearsheet_tables tearsheet_tracking tearsheet_trading"
     ),
 }
 """Files of ``engine/`` by part; a test holds that each is named once."""

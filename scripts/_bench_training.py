@@ -3,6 +3,9 @@
 The loop is what one writes by hand on tensors in memory: shuffled index batches, ``nn.LSTM`` and a dense head, loss,
 backward, optimizer step, and a validation loss each epoch. Both see the same rows; one thread, float32. CPU seconds of
 an epoch, the two by turns, so that a busy machine is busy for both. As a script it prints one JSON object.
+
+Beside them the whole process of a backtest over ten years with a network, first and again from the cache, and of one
+that learns nothing.
 """
 
 from __future__ import annotations
@@ -10,8 +13,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import statistics
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import _bench_targets
@@ -32,6 +36,10 @@ MOST = {"batch_1000": 1.05, "batch_20": 1.10}
 """CPU seconds of the trainer over those of the bare loop, at most."""
 HELD = 0.1
 """Share of the samples that validates."""
+AGAIN = 3.0
+"""CPU seconds of a second run from the cache, at most."""
+TEN_YEARS = "--data synthetic:start=2008-01-01 --start 2011-01-04 --universe csi500 --hold 50 --benchmark 000905"
+NETWORK, PLAIN = "lstm-residual-value", "reversal-20d"
 
 
 # -- in a process of its own ------------------------------------------------------------------------
@@ -139,29 +147,77 @@ def figures() -> dict[str, Any]:
 
 
 def measure() -> dict[str, Any]:
-    """CPU seconds of an epoch by the trainer and by a bare loop, in a fresh process.
+    """CPU seconds of an epoch by the trainer and by a bare loop, and of whole backtests; fresh processes.
 
     Returns
     -------
     dict
         ``batch_1000`` and ``batch_20``, each with ``ours``, ``bare`` (medians) and ``ratio`` (the median of the pairs'
-        ratios); ``bfloat16_over_float32``. Empty where torch is not installed.
+        ratios); ``bfloat16_over_float32``; ``run`` with ``first``, ``again`` and ``plain``.
+
+    Raises
+    ------
+    ConfigError
+        If torch is not installed.
     """
     if importlib.util.find_spec("torch") is None:
-        return {}
+        from engine.errors import ConfigError
+
+        raise ConfigError(
+            "--training needs torch, which is not installed; run pip install -r locks/torch-py311.txt (the README says "
+            "how to get the CPU build first)"
+        )
     _, printed = _bench_targets.run([__file__], {"OMP_NUM_THREADS": "1"})
-    return json.loads(printed.splitlines()[-1])  # type: ignore[no-any-return]
+    return {**json.loads(printed.splitlines()[-1]), "run": whole_runs()}
+
+
+def whole_runs(options: str = TEN_YEARS) -> dict[str, float]:
+    """CPU seconds of a backtest's process: with a network, the same again, without one.
+
+    The models train for one epoch: what the second run reads does not depend on how long they did.
+    """
+    with tempfile.TemporaryDirectory(prefix="huice-bench-") as place:
+        # A user's Python keeps its bytecode.
+        kept = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": f"{place}/bytecode"}
+
+        def backtest(signal: str, *more: str) -> float:
+            words = [str(_bench_targets.SCRIPTS / "backtest.py"), *options.split(), "--signal", signal, *more]
+            words += ["--out", f"{place}/runs", "--no-tearsheet", "--json", "--force"]
+            return _bench_targets.run(words, {"HUICE_CACHE": f"{place}/cache", "OMP_NUM_THREADS": "1", **kept})[0]
+
+        backtest(PLAIN)  # makes the market
+        short = ("-p", "signal.epochs=1")
+        return {"first": backtest(NETWORK, *short), "again": backtest(NETWORK, *short), "plain": backtest(PLAIN)}
+
+
+def rows_of(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The table."""
+    rows = []
+    for name in MOST:
+        for side, what in (("ours", "the trainer"), ("bare", "a bare torch loop")):
+            rows.append(_row(f"an epoch, {name.replace('_', ' ')}: {what}", found[name][side], "CPU s"))
+    rows.append(_row("an epoch, batch 1000: bfloat16 over float32", found["bfloat16_over_float32"], "times"))
+    run = found["run"]
+    rows.append(_row(f"ten years, {NETWORK}, one epoch a model: the first run", run["first"], "CPU s"))
+    rows.append(_row(f"ten years, {NETWORK}: again, from the cache", run["again"], "CPU s"))
+    rows.append(_row(f"ten years, {PLAIN}, which learns nothing", run["plain"], "CPU s"))
+    return rows
+
+
+def _row(figure: str, measured: float, unit: str) -> dict[str, Any]:
+    return {"figure": figure, "measured": round(measured, 4), "unit": unit}
 
 
 def targets(found: dict[str, Any]) -> list[dict[str, Any]]:
     """The figures beside what they may be."""
-    return [
-        _bench_targets.line(
-            f"training, {name.replace('_', ' ')}, over a bare loop", found[name]["ratio"], most, "times"
-        )
-        for name, most in MOST.items()
-        if name in found
+    lines: Sequence[tuple[str, float, float, str]] = [
+        *(
+            (f"training, {name.replace('_', ' ')}, over a bare loop", found[name]["ratio"], most, "times")
+            for name, most in MOST.items()
+        ),
+        ("ten years with a network, again from the cache", found["run"]["again"], AGAIN, "CPU s"),
     ]
+    return [_bench_targets.line(*one) for one in lines]
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,9 @@ import _cli  # first of ours and theirs: it puts the project's packages at the h
 import typer
 
 if TYPE_CHECKING:
+    from engine.config import RunConfig
+    from engine.holdings_file import OwnHoldings
+    from engine.next_session import NextSession
     from engine.run_folder import Run
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -23,6 +27,7 @@ code are those of a run already in the folder of runs is not repeated.
 EXAMPLES = """\b
 Examples:
   python scripts/backtest.py --universe csi500 --hold 50 --benchmark 000905
+  python scripts/backtest.py --list --sort sharpe
   python scripts/backtest.py --strategy top-n --signal momentum-12-1 -p skip=10 --rebalance 3M
 """
 
@@ -46,6 +51,9 @@ def main(
     universe: Annotated[
         Text, typer.Option(help="all, an index (csi300, csi500, a code), or symbols with commas. Default: all.")
     ] = None,
+    exclude: Annotated[
+        Text, typer.Option(help="Left out of the universe, with commas: st, suspended, delisting, new:3M.")
+    ] = None,
     start: Annotated[Text, typer.Option(metavar="DATE", help="First day, as 2012-01-01.")] = None,
     end: Annotated[Text, typer.Option(metavar="DATE", help="Last day.")] = None,
     strategy: Annotated[
@@ -59,6 +67,14 @@ def main(
         ),
     ] = None,
     hold: Annotated[int | None, typer.Option(help="Names to hold: the strategy's parameter hold.")] = None,
+    overlay: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:KEY=VALUE,...",
+            help="What the weights go through: volatility:target=0.15, drawdown:limit=0.2, timing:window=200, "
+            "max-weight:most=0.05, max-industry:most=0.3, max-turnover:most=0.2. Repeatable, in order.",
+        ),
+    ] = None,
     rebalance: Annotated[
         Text, typer.Option(help="1D, 1W, 1M, 3M (month ends), 1MS (month starts), ... Default: 1M.")
     ] = None,
@@ -94,12 +110,26 @@ def main(
     ] = "honest",
     jobs: Annotated[int, typer.Option(help="Processes that train a signal; scores do not depend on it.")] = 1,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of runs.")] = Path("runs"),
+    list_runs: Annotated[bool, typer.Option("--list", help="Run nothing: list the runs in the folder.")] = False,
+    ahead: Annotated[
+        bool, typer.Option("--next", help="Also write targets.csv: what to trade on the day after the last bar.")
+    ] = False,
+    positions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV symbol,shares (row CASH: yuan) that --next decides on instead."),
+    ] = None,
+    sort: Annotated[str, typer.Option(help="What --list sorts by: date (default), return, sharpe, drawdown.")] = "date",
     force: Annotated[bool, typer.Option("--force", help="Run again although the run is there.")] = False,
     no_tearsheet: Annotated[bool, typer.Option("--no-tearsheet", help="Write no tearsheet.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, all else on standard error.")] = False,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="Show no progress bar.")] = False,
 ) -> None:
     with _cli.output(as_json) as output:
+        if list_runs:
+            from _backtest_list import show_runs
+
+            show_runs(out, sort, output)
+            return
         import engine.backtest
         from engine.config import RunConfig
         from engine.config_values import parse_override
@@ -107,7 +137,8 @@ def main(
         from signals.walkforward import parallel
 
         given: dict[str, Any] = {
-            "data": data, "universe": universe, "start": start, "end": end, "strategy": strategy, "signal": signal,
+            "data": data, "universe": universe, "exclude": exclude, "overlays": overlay,
+            "start": start, "end": end, "strategy": strategy, "signal": signal,
             "rebalance": rebalance, "anchor": anchor, "cash": cash, "benchmark": benchmark,
             "benchmark_kind": benchmark_kind, "fill": fill, "slippage": slippage, "fees": fees,
             "risk_free": risk_free, "cash_rate": cash_rate, "seed": seed, "strategy.hold": hold,
@@ -116,24 +147,46 @@ def main(
         for table, texts in (("fees", fee), ("rules", rule)):
             changes += [(f"{table}.{key}", value) for key, value in map(parse_override, texts or ())]
         changes += map(parse_override, override or ())
+        if positions is not None and not ahead:
+            raise ConfigError("--positions says on what --next decides; add --next")
         if out.exists() and not out.is_dir():
             raise ConfigError(f"--out '{out}' is a file; give a folder")
         base = RunConfig() if config is None else RunConfig.from_toml(config)
         if protocol != "honest" and _has_protocol(base.with_values(changes).signal.name):
             changes.append(("signal.protocol", protocol))
         chosen = base.with_values(changes).completed()
+        own = _holdings(chosen, positions) if ahead else None
         with _cli.progress_bar(not no_progress) as progress, parallel(jobs):
             run = engine.backtest.run(chosen, out=out, force=force, progress=progress, protocol=protocol)
+            coming = _next(run, own, progress) if ahead else None
         sheet = None if no_tearsheet else _tearsheet(run)
         _show(run, sheet, output)
-        output.result(
-            {
-                **run.result,
-                "folder": str(run.folder),
-                "reused": run.reused,
-                "tearsheet": None if sheet is None else str(sheet),
-            }
-        )
+        found: dict[str, Any] = {
+            **run.result,
+            "folder": str(run.folder),
+            "reused": run.reused,
+            "tearsheet": None if sheet is None else str(sheet),
+        }
+        if coming is not None:
+            from _backtest_next import show_next
+
+            found["next"] = show_next(run, coming, positions)
+        output.result(found)
+
+
+def _holdings(chosen: RunConfig, positions: Path | None) -> OwnHoldings | None:
+    """What --next decides on, with its errors before the run."""
+    from engine.holdings_file import read_holdings
+    from engine.next_session import check_next
+
+    check_next(chosen)
+    return None if positions is None else read_holdings(positions)
+
+
+def _next(run: Run, own: OwnHoldings | None, progress: Any) -> NextSession:
+    from engine.next_session import next_session
+
+    return next_session(run, own, progress=progress)
 
 
 def _has_protocol(signal: str) -> bool:
@@ -161,6 +214,8 @@ def _show(run: Run, sheet: Path | None, output: _cli.Output) -> None:
     print()
     output.table(run.headline())
     print()
+    print(textwrap.fill(f"Conclusion: {_conclusion(run)}", 118, break_long_words=False, break_on_hyphens=False))
+    print()
     _show_fee_rows(run.result.get("rules") or (), output)
     for text in run.result.get("warnings") or ():
         print(f"warning: {text}")
@@ -169,6 +224,14 @@ def _show(run: Run, sheet: Path | None, output: _cli.Output) -> None:
     print(f"Run folder: {run.folder}")
     if sheet is not None:
         print(f"Tearsheet: {sheet}")
+
+
+def _conclusion(run: Run) -> str:
+    """What survives of the run, with the settings tried counted beside it."""
+    from engine.conclusions import conclude
+    from engine.luck import luck
+
+    return conclude(run.result, luck=luck(run.result, run.equity, run.folder.parent, overfit=False)).text
 
 
 def _show_fee_rows(rows: Sequence[Mapping[str, Any]], output: _cli.Output) -> None:

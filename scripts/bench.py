@@ -11,6 +11,7 @@ Our clock runs from ``simulate`` (before ``cerebro.run``) until the ledger's tab
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import statistics
 import sys
@@ -319,6 +320,65 @@ def print_factors(given: str, as_json: bool) -> None:
     )
 
 
+def print_search(given: str, windows: int, as_json: bool) -> None:
+    """Successive halving beside the full grid of paper 1 on windows of the real data.
+
+    Raises
+    ------
+    ConfigError
+        If there are no real data.
+    """
+    folder = _bench_targets.real_data(given, searched=True)
+    if folder is None:
+        raise ConfigError("--search needs real data; give their folder with --data or in HUICE_DATA")
+    import _bench_search
+
+    rows = _bench_search.measure(folder, windows, told=lambda text: print(text, file=sys.stderr, flush=True))
+    targets = _bench_search.targets(rows)
+    if as_json:
+        print(json.dumps({"rows": rows, "targets": targets}))
+        return
+    print_table(rows)
+    print("CPU seconds of all trainings that a search asks for, on one thread; R2 on the window's validation samples")
+    print()
+    print_table(targets)
+
+
+def print_training(as_json: bool) -> None:
+    """The trainer beside a bare torch loop, and a second run from the cache."""
+    import _bench_training
+
+    found = _bench_training.measure()
+    rows, targets = _bench_training.rows_of(found), _bench_training.targets(found)
+    if as_json:
+        print(json.dumps({"rows": rows, "targets": targets}))
+        return
+    print_table(rows)
+    print("epochs: medians, ours and the bare loop by turns, one thread, float32; years: whole fresh processes")
+    print()
+    print_table(targets)
+
+
+def print_ten_years(job: str, given: str, as_json: bool) -> None:
+    """A job over ten years of the real data: "layered" portfolios in one pass, or a "sweep".
+
+    Raises
+    ------
+    ConfigError
+        If there are no real data.
+    """
+    folder = _bench_targets.real_data(given, searched=True)
+    if folder is None:
+        raise ConfigError(f"--{job} needs real data; give their folder with --data or in HUICE_DATA")
+    module = importlib.import_module(f"_bench_{job}")
+    rows = module.measure(folder)
+    if as_json:
+        print(json.dumps({"rows": rows}))
+        return
+    print_table(rows)
+    print(module.NOTE)
+
+
 def sizes_of(text: str) -> list[int]:
     """Sorted sizes from ``--stocks``.
 
@@ -365,6 +425,19 @@ def main(
     factors: bool = typer.Option(
         False, help="Measure factors on the real data: rolling kernels, preprocessing, evaluation, a new day."
     ),
+    search: bool = typer.Option(
+        False, help="Measure successive halving beside the grid of paper 1 (40 CPU minutes a window, then kept)."
+    ),
+    windows: int = typer.Option(5, min=1, help="Windows of --search."),
+    training: bool = typer.Option(
+        False, help="Measure the trainer beside a bare torch loop, and a second run from the cache (two minutes)."
+    ),
+    layered: bool = typer.Option(
+        False, help="Measure 10 layers in each third by size on the real data, ten years, from cached scores."
+    ),
+    sweep: bool = typer.Option(
+        False, help="Measure a sweep of 100 points on the real data, ten years, from cached scores, on two cores."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object instead of the tables."),
 ) -> None:
     """Measure ours against plain Backtrader on the same job."""
@@ -380,6 +453,15 @@ def main(
         return
     if factors:
         print_factors(data, as_json)
+        return
+    if search:
+        print_search(data, windows, as_json)
+        return
+    if training:
+        print_training(as_json)
+        return
+    if layered or sweep:
+        print_ten_years("layered" if layered else "sweep", data, as_json)
         return
     if check or write:
         hold_baseline(part, sizes, sessions, repeat, anew=write, as_json=as_json)

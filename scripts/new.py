@@ -13,13 +13,15 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 
 HELP = """Write a working plug-in to begin with, and its test.
 
-A signal is my_signal.py with a score of its own and test_my_signal.py, which holds it against the contract.
+A signal is my_signal.py with a score of its own, a strategy my_strategy.py with weights of its own; the test beside
+it, test_my_signal.py, holds it against the contract.
 """
 
 EXAMPLES = """\b
 Examples:
   python scripts/new.py signal my_signal
   python scripts/new.py signal my_model --kind trained --folder plugins
+  python scripts/new.py strategy my_strategy
 """
 
 SIGNAL = '''"""$title: a signal of my own."""
@@ -98,7 +100,24 @@ class $name(TrainedSignal):
         return np.c_[x, np.ones(len(x))] @ model.arrays["weights"]
 '''
 
-TEST = '''"""$title keeps the contract of a signal; run it with: python -m pytest $test"""
+STRATEGY = '''"""$title: a strategy of my own."""
+
+from strategies.base import RebalanceStrategy, best
+
+
+class $name(RebalanceStrategy):
+    """The ``hold`` stocks of highest score, weighted by their rank."""
+
+    params = (("hold", 20),)
+
+    def allocate(self, scores, portfolio, view):
+        """Choose weights by symbol after the close of view.date: fractions of the account, in all at most 1."""
+        chosen = best(scores, self.p.hold)
+        points = range(len(chosen), 0, -1)
+        return {symbol: point / sum(points) for symbol, point in zip(chosen, points)}
+'''
+
+TEST = '''"""$title keeps the contract of a $kind; run it with: python -m pytest $test"""
 
 from __future__ import annotations
 
@@ -109,15 +128,20 @@ ROOT = Path($root)
 sys.path[:0] = [str(ROOT)]
 
 from engine import plugins  # noqa: E402
-from signals.contract.suite import audit, failures  # noqa: E402
+from $suite import audit  # noqa: E402
+from signals.contract.checks import failures  # noqa: E402
 
 FILE = Path(__file__).resolve().parent / "$file"
 
 
 def test_it_keeps_the_contract() -> None:
-    signal = plugins.resolve("signal", f"{FILE}:$name")()
-    assert failures(audit(signal)) == []
+    $kind = plugins.resolve("$kind", f"{FILE}:$name")$made
+    assert failures(audit($kind)) == []
 '''
+
+Name = Annotated[str, typer.Argument(help="Name of the file, as my_idea.")]
+Folder = Annotated[Path, typer.Option(metavar="FOLDER", help="Where to; here by default.")]
+Force = Annotated[bool, typer.Option("--force", help="Write over files that are there.")]
 
 
 @app.callback(help=HELP, epilog=EXAMPLES)
@@ -127,41 +151,55 @@ def main() -> None:
 
 @app.command(epilog=EXAMPLES)
 def signal(
-    name: Annotated[str, typer.Argument(help="Name of the file, as my_signal.")],
+    name: Name,
     kind: Annotated[str, typer.Option(help="score (a formula) or trained (a model on factors).")] = "score",
-    folder: Annotated[Path, typer.Option(metavar="FOLDER", help="Where to; here by default.")] = Path(),
-    force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
+    folder: Folder = Path(),
+    force: Force = False,
 ) -> None:
     """Write a signal and its test."""
     from engine.errors import ConfigError, nearest
-    from signals.saved import write_bytes
 
-    if not name.isidentifier() or not name.isascii() or name != name.lower() or name.startswith("_"):
-        raise ConfigError(f"'{name}' is no name of a file of Python; use lower case letters, digits and underscores")
     kinds = {"score": SIGNAL, "trained": TRAINED}
     if kind not in kinds:
         raise ConfigError(f"there is no kind '{kind}'; {nearest(kind, kinds)}")
+    _write("signal", name, kinds[kind], folder, force)
+
+
+@app.command(epilog=EXAMPLES)
+def strategy(name: Name, folder: Folder = Path(), force: Force = False) -> None:
+    """Write a strategy and its test."""
+    _write("strategy", name, STRATEGY, folder, force)
+
+
+def _write(kind: str, name: str, text: str, folder: Path, force: bool) -> None:
+    from engine.errors import ConfigError
+    from engine.files import write_beside
+
+    if not name.isidentifier() or not name.isascii() or name != name.lower() or name.startswith("_"):
+        raise ConfigError(f"'{name}' is no name of a file of Python; use lower case letters, digits and underscores")
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"--folder '{folder}' is a file; give a folder")
+    source, test = folder / f"{name}.py", folder / f"test_{name}.py"
     words = {
         "name": "".join(part.capitalize() for part in name.split("_")), "title": name.replace("_", " ").capitalize(),
-        "file": f"{name}.py", "test": str(folder / f"test_{name}.py"), "root": repr(str(_cli.ROOT)),
+        "kind": kind, "file": source.name, "test": str(test), "root": repr(str(_cli.ROOT)),
+        "suite": "signals.contract.suite" if kind == "signal" else "strategies.contract",
+        "made": "()" if kind == "signal" else "",
     }  # fmt: skip
-    files = {folder / f"{name}.py": kinds[kind], folder / f"test_{name}.py": TEST}
-    there = [path for path in files if path.exists()]
-    if there and not force:
-        raise ConfigError(f"{there[0]} is there already; choose another name, or write over it with --force")
-    for path, text in files.items():
+    for path in (source, test):
+        if path.exists() and not force:
+            raise ConfigError(f"{path} is there already; choose another name, or write over it with --force")
+    for path, template in ((source, text), (test, TEST)):
         try:
-            write_bytes(path, Template(text).substitute(words).encode())
+            folder.mkdir(parents=True, exist_ok=True)
+            write_beside(path, Template(template).substitute(words))
         except OSError as error:
             raise ConfigError(f"{path} cannot be written ({error.strerror}); choose another --folder") from None
-    source, test = files
-    print(f"{source}: the signal {words['name']}")
+    print(f"{source}: the {kind} {words['name']}")
     print(f"{test}: its test")
     print()
     print(f"Audit it:    python scripts/audit.py {source}:{words['name']}")
-    print(f"Backtest it: python scripts/backtest.py --signal {source}")
+    print(f"Backtest it: python scripts/backtest.py --{kind} {source}")
 
 
 if __name__ == "__main__":

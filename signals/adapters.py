@@ -218,7 +218,9 @@ class EstimatorSignal(TrainedSignal):
         return own.set_params(**given)
 
     def train(self, window: Window, seed: int, budget: float = 1.0) -> Learnt:
-        """Fit the estimator to the samples, steps side by side."""
+        """Fit the estimator to the samples, steps side by side; to some of them where the budget is less than 1."""
+        if budget < 1.0:
+            window = window.part(budget, seed)
         x = window.x.reshape(len(window.x), -1)
         y = window.codes if self._votes else window.y
         fitted = self._fitted(x, y, seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -18,7 +18,7 @@ from signals.learning.samples import Samples, latest_samples, sequences
 from signals.learning.search import Candidate, Space, search_of
 from signals.paper_signals import PaperNetwork, standardised, with_facts
 from signals.preprocess import PAPERS as CHAINS
-from signals.preprocess import Chain
+from signals.preprocess import Chain, Fitted
 from signals.saved import Learnt
 from signals.trained import Window
 
@@ -60,6 +60,9 @@ class LstmPrice(PaperNetwork):
     min_samples : int
         Training days that a stock must have; others have no network and no score.
     """
+
+    own_networks: ClassVar[bool] = True
+    """Each stock has a network of its own."""
 
     wanted: ClassVar[tuple[str, ...]] = (
         "ps", "net_assets", "current_liabilities", "kurtosis_20", "skewness_20", "wvad_6", "roe_end_q",
@@ -169,9 +172,14 @@ class LstmPrice(PaperNetwork):
         }  # fmt: skip
         return self.having_learnt(Learnt.joined(models, **facts))
 
+    def preprocessing(self) -> Fitted:
+        """The chain, which learns nothing here."""
+        names = tuple(self.factors)
+        return Fitted(self.chain(), [{} for _ in self.chain().steps], names, True, {})
+
     def cleaned(self, samples: Samples) -> np.ndarray:
         """Preprocessed factors (D, N, F), NaN outside the universe."""
-        made = self.chain().fit(samples.values, samples.context).apply(samples.values, samples.context)
+        made = self.preprocessing().apply(samples.values, samples.context)
         return made if made.ndim == 3 else made[:, :, None]
 
     def _stock_windows(
@@ -226,32 +234,92 @@ class LstmPrice(PaperNetwork):
         )  # fmt: skip
         found = cache.get(key)
         if found is None:
-            found = self._prices(samples, learnt, [str(one) for one in view.symbols])
+            found = self._prices(samples, [str(one) for one in view.symbols])
             cache.put(key, found)
         predicted = found.arrays["predicted"]
-        last = np.asarray(view.close[-1] * view.adj_factor[-1])
         keep = self.eligible(view, np.array([view.t]))[0]
-        score = np.where(keep, predicted / last - 1.0, np.nan)
-        return view.scores(score, predicted=predicted, last=last)
+        score = np.where(keep, self.score(predicted, view, np.arange(len(predicted))), np.nan)
+        return view.scores(score, predicted=predicted, last=_last(view))
 
-    def _prices(self, samples: Samples, learnt: Learnt, symbols: list[str]) -> Learnt:
-        cleaned = self.cleaned(samples)
-        alive = samples.universe[-1] & ~np.isnan(samples.values[-1]).all(axis=1)
+    def score(self, output: np.ndarray, view: View, stocks: np.ndarray) -> np.ndarray:
+        """Predicted over last close, less 1; both adjusted."""
+        return np.asarray(output / _last(view)[stocks] - 1.0)
+
+    def _prices(self, samples: Samples, symbols: list[str]) -> Learnt:
         predicted = np.full(len(symbols), np.nan)
-        for symbol, candidate in learnt.facts["chosen"].items():
-            i = symbols.index(symbol) if symbol in symbols else -1
-            if i < 0 or not alive[i]:
-                continue
-            model = self.having(candidate)
-            x = cleaned[-model.steps :, i].astype(np.float32)[None]
-            seeds = range(self.seed, self.seed + self.seeds)
-            said = [model.output(_kept(learnt, f"{symbol} {seed}"), x)[0] for seed in seeds]
-            predicted[i] = float(np.mean(said))
+        stocks, x = self.inputs(samples, self.cleaned(samples))
+        predicted[stocks] = self.answers(x, [symbols[i] for i in stocks])
         return Learnt({"predicted": predicted})
+
+    def inputs(self, samples: Samples, clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """All stocks with factors, and their days; a network takes as many of the last ones as it reads."""
+        stocks = np.flatnonzero(samples.universe[-1] & ~np.isnan(samples.values[-1]).all(axis=1))
+        return stocks, np.ascontiguousarray(clean.transpose(1, 0, 2)[stocks], dtype=np.float32)
+
+    def answers(self, x: np.ndarray, symbols: Sequence[str] = ()) -> np.ndarray:
+        """Each stock's next close by its own network, (n,) yuan; NaN where it has none."""
+        found, names, learnt = np.full(len(x), np.nan), np.asarray(symbols), self.needs()
+        for symbol, candidate in learnt.facts["chosen"].items():
+            rows = np.flatnonzero(names == symbol)
+            if len(rows):
+                one = self.having(candidate)
+                seeds = range(self.seed, self.seed + self.seeds)
+                said = [one.output(_kept(learnt, f"{symbol} {seed}"), x[rows, -one.steps :]) for seed in seeds]
+                found[rows] = np.mean(said, axis=0)
+        return found
+
+    def models(self) -> list[tuple[str, Self, Learnt]]:
+        """A network for each stock and seed."""
+        learnt = self.needs()
+        return [
+            (f"{symbol} {seed}", self.having(candidate), _kept(learnt, f"{symbol} {seed}"))
+            for symbol, candidate in learnt.facts["chosen"].items()
+            for seed in range(self.seed, self.seed + self.seeds)
+        ]
 
     def network_of(self, model: Learnt) -> Any:
         """The trained network; remembered for the next days."""
         return _remembered(_NETWORKS, (id(model), ""), model, lambda: super(LstmPrice, self).network_of(model))
+
+
+def predicted_and_actual(
+    market: Market, scores: Mapping[str, pd.DataFrame], stocks: int | Sequence[str] = 6
+) -> dict[str, pd.DataFrame]:
+    """The paper's picture of predicted against actual in numbers.
+
+    Parameters
+    ----------
+    market : Market
+    scores : mapping
+        Of a walk-forward, by date of the decision.
+    stocks : int or sequence of str
+        Symbols, or how many of those with most predictions.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        By symbol: ``date`` (of the close that was predicted), ``predicted``, ``actual`` and ``last`` (the close at the
+        decision), adjusted yuan.
+    """
+    import pandas as pd
+
+    from signals.paper_checks import outcomes
+
+    known = outcomes(market, scores, NextClose())
+    there = np.isfinite(known.predicted[:-1]) & np.isfinite(known.actual[:-1])
+    chosen = (
+        [market.symbols[i] for i in np.argsort(-there.sum(axis=0), kind="stable")[:stocks]]
+        if isinstance(stocks, int) else list(stocks)
+    )  # fmt: skip
+    found = {}
+    for symbol in chosen:
+        i = market.index[symbol]
+        rows = np.flatnonzero(there[:, i])
+        columns = {"predicted": known.predicted, "actual": known.actual, "last": known.naive}
+        values = {name: array[rows, i] for name, array in columns.items()}
+        if len(rows):
+            found[str(symbol)] = pd.DataFrame({"date": known.days[rows + 1], **values})
+    return found
 
 
 _Memory = OrderedDict[tuple[int, str], tuple[Learnt, Any]]
@@ -273,6 +341,10 @@ def _remembered(memory: _Memory, key: tuple[int, str], owner: Learnt, make: Call
 def _kept(learnt: Learnt, name: str) -> Learnt:
     found: Learnt = _remembered(_PARTS, (id(learnt), name), learnt, lambda: learnt.part(name))
     return found
+
+
+def _last(view: View) -> np.ndarray:
+    return np.asarray(view.close[-1] * view.adj_factor[-1])
 
 
 def _scaled(x: np.ndarray, inputs: Any) -> np.ndarray:

@@ -10,7 +10,7 @@ from pydantic import Field
 from signals.factors.papers import PAPERS
 from signals.labels import Label, MarketValue
 from signals.learning.search import Space
-from signals.paper_signals import PaperNetwork, r_squared, standardised, with_facts
+from signals.paper_signals import PaperNetwork, standardised, with_facts
 from signals.preprocess import PAPERS as CHAINS
 from signals.preprocess import Chain, WinsoriseMad, ZScore
 from signals.saved import Learnt
@@ -47,9 +47,10 @@ class LstmResidualValue(PaperNetwork):
     """(predicted - actual) / actual market value, from six months of the 17 factors of table 4.
 
     The network learns next month's logarithm of market value; labels are standardised by their training mean and
-    deviation, because the paper's learning rates leave a bias of 23 log yuan no time to grow. Each model keeps its R2
-    (``r2_train``, ``r2_validation``, of log yuan); :mod:`signals.paper_checks` has the paper's check of validity. The
-    paper gives neither optimizer nor epochs; Adam and early stopping on the last decisions of the window are ours.
+    deviation, because the paper's learning rates leave a bias of 23 log yuan no time to grow. Each model keeps the R2
+    of log yuan on its training and validation samples; :mod:`signals.paper_checks` has that of later months and the
+    paper's check of validity. The paper gives neither optimizer nor epochs; Adam and early stopping on the last
+    decisions of the window are ours.
 
     ``protocol="paper"`` fills a missing factor with the mean of the stock's other factors before standardising and
     validates on samples drawn at random; ``honest`` leaves gaps at 0 behind standardising.
@@ -93,11 +94,7 @@ class LstmResidualValue(PaperNetwork):
             return self.having({**STATIC[self.static], "static": 0}).train(window, seed, budget)
         scaled, mean, std = standardised(window)
         shape = {"layers": self.layers, "units": self.units}
-        model = with_facts(super().train(scaled, seed, budget), mean=mean, std=std, **shape)
-        facts = {"r2_train": r_squared(self.output(model, window.x), window.y)}
-        if len(window.y_valid):
-            facts["r2_validation"] = r_squared(self.output(model, window.x_valid), window.y_valid)
-        return with_facts(model, **facts)
+        return with_facts(super().train(scaled, seed, budget), mean=mean, std=std, **shape)
 
     def network_of(self, model: Learnt) -> Any:
         shape = {"layers": model.facts["layers"], "units": model.facts["units"], "static": 0}

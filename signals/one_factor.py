@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from engine.view import View
     from signals.factors.registry import Factor
 
-HISTORY = 1_300
-"""Sessions opened before the start for a factor that reads all of a stock's history: 60 months and a margin."""
-
 
 class OneFactor(Signal):
     """The value of a registered factor, turned so that high is good.
@@ -52,9 +49,8 @@ class OneFactor(Signal):
 
     @property
     def lookback(self) -> int:
-        """Sessions of history; half as many again as the factor's bars, because a stock may have been halted."""
-        bars = self._declared.lookback
-        return HISTORY if bars is None else bars + bars // 2
+        """Sessions of history that the factor should have before the first prediction."""
+        return self._declared.history
 
     @property
     def code_digest(self) -> str:

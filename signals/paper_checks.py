@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.errors import SignalError
 from signals.labels import Label, MarketValue, NextReturn
-from signals.paper_signals import r_squared
+from signals.learning.figures import accuracy, auc, mean, nearness, r_squared, spearman
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +19,100 @@ if TYPE_CHECKING:
 
 Scores = Mapping[str, "pd.DataFrame"]
 """Scores by date of the decision, as of :class:`signals.walkforward.Walk`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """Scores of D decisions on N stocks beside what became of them; NaN where there is none.
+
+    Attributes
+    ----------
+    days : ndarray of datetime64[D], shape (D,)
+    score, returns, actual : ndarray of float64, shape (D, N)
+        ``returns`` from each decision to the next, ``actual`` the label; the last decision has neither.
+    classes : tuple of float
+        Of the label; empty for a regression.
+    chances : ndarray of float64, shape (D, N, K)
+        Probability of each class, or how near a predicted label is to it; K = 0 without classes.
+    predicted, naive : ndarray of float64, shape (D, N)
+        Of a regression, in the label's unit: the prediction, and the last known value in its place (NaN for a return).
+    """
+
+    days: np.ndarray
+    score: np.ndarray
+    returns: np.ndarray
+    actual: np.ndarray
+    classes: tuple[float, ...]
+    chances: np.ndarray
+    predicted: np.ndarray
+    naive: np.ndarray
+
+    def figures(self, rows: slice | np.ndarray = slice(None), k: int = 10) -> dict[str, float]:
+        """What some of the decisions came to.
+
+        Returns
+        -------
+        dict
+            ``decisions`` with an outcome and ``rank_ic``, the mean over them. Of a classification ``accuracy`` of the
+            likeliest class, ``base_rate`` of the most frequent one, ``auc`` of the score for the highest class against
+            the others and ``precision`` (share of the ``k`` highest scores that belong to it), both as means over
+            decisions. Of a regression ``r2`` over all, and ``naive_r2``, what the last known value in place of the
+            prediction reaches. NaN where no outcome is known.
+        """
+        score, actual = self.score[rows], self.actual[rows]
+        ics = np.array([spearman(a, b) for a, b in zip(score, self.returns[rows], strict=True)])
+        found = {"decisions": float(np.isfinite(ics).sum()), "rank_ic": mean(ics)}
+        if not self.classes:
+            return found | self._regression(rows)
+        known = np.isfinite(score) & np.isin(actual, self.classes)
+        codes = np.searchsorted(self.classes, actual[known])
+        found["accuracy"], found["base_rate"] = accuracy(self.chances[rows][known], codes)
+        top, areas, hits = actual == self.classes[-1], [], []
+        for row, inside in enumerate(known):
+            if inside.any():
+                order = np.argsort(-score[row][inside], kind="stable")[:k]
+                areas.append(auc(score[row][inside], top[row][inside]))
+                hits.append(float(top[row][inside][order].mean()))
+        return found | {"auc": mean(np.array(areas)), "precision": mean(np.array(hits))}
+
+    def _regression(self, rows: slice | np.ndarray) -> dict[str, float]:
+        actual, predicted, naive = self.actual[rows], self.predicted[rows], self.naive[rows]
+        both = np.isfinite(predicted) & np.isfinite(actual)
+        found = {"r2": r_squared(predicted[both], actual[both])}
+        both &= np.isfinite(naive)
+        if both.any():
+            found["naive_r2"] = r_squared(naive[both], actual[both])
+        return found
+
+
+def outcomes(market: Market, scores: Scores, label: Label) -> Outcomes:
+    """Scores beside the returns and labels that followed.
+
+    Raises
+    ------
+    SignalError
+        If there are fewer than two decisions.
+    """
+    days, score = _by_decision(market, scores)
+    nothing = np.full_like(score, np.nan)
+    predicted, naive, chances = nothing, nothing, np.empty((*score.shape, 0))
+    if label.classes:
+        names = [f"p_{one:g}" for one in label.classes]
+        if all(name in next(iter(scores.values())) for name in names):
+            chances = np.stack([_by_decision(market, scores, name)[1] for name in names], axis=2)
+        else:  # a regression of the label
+            chances = nearness(score, label.classes)
+    elif isinstance(label, MarketValue):
+        rows = np.searchsorted(market.sessions, days)
+        naive = np.log(market.close[rows] * market.total_shares[rows])
+        predicted = naive + np.log1p(np.maximum(score, -1.0 + 1e-12))
+    elif "predicted" in next(iter(scores.values())):
+        predicted, naive = (_by_decision(market, scores, column)[1] for column in ("predicted", "last"))
+    else:
+        predicted = score
+    returns = NextReturn().build(market, days).values
+    actual = label.build(market, days).values
+    return Outcomes(days, score, returns, actual, tuple(label.classes), chances, predicted, naive)
 
 
 def validity(market: Market, scores: Scores) -> tuple[float, np.ndarray]:
@@ -37,8 +132,8 @@ def validity(market: Market, scores: Scores) -> tuple[float, np.ndarray]:
     """
     days, values = _by_decision(market, scores)
     returns = NextReturn().build(market, days).values
-    found = np.array([_spearman(a, b) for a, b in zip(values[:-1], returns[:-1], strict=True)])
-    return _mean(found), found
+    found = np.array([spearman(a, b) for a, b in zip(values[:-1], returns[:-1], strict=True)])
+    return mean(found), found
 
 
 def market_value_r2(market: Market, scores: Scores) -> float:
@@ -49,17 +144,11 @@ def market_value_r2(market: Market, scores: Scores) -> float:
     SignalError
         If there are fewer than two decisions.
     """
-    days, values = _by_decision(market, scores)
-    rows = np.searchsorted(market.sessions, days)
-    now = np.log(market.close[rows] * market.total_shares[rows])
-    actual = MarketValue().build(market, days).values[:-1]
-    predicted = (now + np.log1p(np.maximum(values, -1.0 + 1e-12)))[:-1]
-    both = np.isfinite(predicted) & np.isfinite(actual)
-    return r_squared(predicted[both], actual[both])
+    return outcomes(market, scores, MarketValue()).figures()["r2"]
 
 
 def classification(market: Market, scores: Scores, label: Label, *, k: int = 10) -> dict[str, float]:
-    """How well class probabilities hit.
+    """How well class probabilities hit: ``accuracy``, ``base_rate``, ``auc`` and ``precision`` of :class:`Outcomes`.
 
     Parameters
     ----------
@@ -71,44 +160,17 @@ def classification(market: Market, scores: Scores, label: Label, *, k: int = 10)
     k : int
         Stocks chosen each time for the precision.
 
-    Returns
-    -------
-    dict
-        ``accuracy`` of the likeliest class, ``base_rate`` of the class that is most frequent, ``auc`` of the score for
-        the highest class against the others and ``precision`` (share of the ``k`` highest scores that belong to it),
-        both as means over decisions.
-
     Raises
     ------
     SignalError
         If there are fewer than two decisions, the label has no classes or no row is labelled.
     """
-    classes = np.asarray(label.classes)
-    if not len(classes):
+    if not label.classes:
         raise SignalError(f"label '{label.name}' has no classes; classification() needs one that has")
-    days, values = _by_decision(market, scores)
-    chances = np.stack([_by_decision(market, scores, f"p_{one:g}")[1] for one in classes], axis=2)
-    actual = label.build(market, days).values
-    known = np.isfinite(values) & np.isin(actual, classes)
-    if not known.any():
+    found = outcomes(market, scores, label).figures(k=k)
+    if not np.isfinite(found["accuracy"]):
         raise SignalError("no scored stock has a label; give scores of more decisions")
-    likeliest = classes[chances[known].argmax(axis=1)]
-    _, counts = np.unique(actual[known], return_counts=True)
-    top = actual == classes[-1]
-    areas, hits = [], []
-    for row in range(len(days)):
-        inside = known[row]
-        if not inside.any():
-            continue
-        order = np.argsort(-values[row][inside], kind="stable")[:k]
-        areas.append(_auc(values[row][inside], top[row][inside]))
-        hits.append(float(top[row][inside][order].mean()))
-    return {
-        "accuracy": float(np.mean(likeliest == actual[known])),
-        "base_rate": float(counts.max() / counts.sum()),
-        "auc": _mean(np.array(areas)),
-        "precision": _mean(np.array(hits)),
-    }
+    return {name: found[name] for name in ("accuracy", "base_rate", "auc", "precision")}
 
 
 def _by_decision(market: Market, scores: Scores, column: str = "score") -> tuple[np.ndarray, np.ndarray]:
@@ -121,34 +183,3 @@ def _by_decision(market: Market, scores: Scores, column: str = "score") -> tuple
         frame = scores[str(day)]
         values[k, [market.index[symbol] for symbol in frame.index]] = frame[column].to_numpy()
     return days, values
-
-
-def _mean(values: np.ndarray) -> float:
-    values = values[np.isfinite(values)]
-    return float(values.mean()) if len(values) else float("nan")
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Average ranks from 1 on."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return np.asarray((ends - (counts - 1) / 2.0)[place])
-
-
-def _spearman(a: np.ndarray, b: np.ndarray) -> float:
-    both = np.isfinite(a) & np.isfinite(b)
-    if both.sum() < 3:
-        return float("nan")
-    one, two = _ranks(a[both]), _ranks(b[both])
-    if np.ptp(one) == 0.0 or np.ptp(two) == 0.0:
-        return float("nan")
-    return float(np.corrcoef(one, two)[0, 1])
-
-
-def _auc(score: np.ndarray, top: np.ndarray) -> float:
-    """Probability that one of the class scores higher than one of the others; NaN if either is missing."""
-    ones = int(top.sum())
-    zeros = len(top) - ones
-    if not ones or not zeros:
-        return float("nan")
-    return float((_ranks(score)[top].sum() - ones * (ones + 1) / 2.0) / (ones * zeros))

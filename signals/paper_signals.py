@@ -166,9 +166,3 @@ def standardised(window: Window) -> tuple[Window, float, float]:
 def with_facts(model: Learnt, **facts: Any) -> Learnt:
     """The same model with more facts."""
     return Learnt(model.arrays, {**model.facts, **facts})
-
-
-def r_squared(predicted: np.ndarray, actual: np.ndarray) -> float:
-    """1 - squared errors over squared deviations from the mean; NaN for fewer than two values or no spread."""
-    spread = float(np.sum((actual - np.mean(actual)) ** 2)) if len(actual) > 1 else 0.0
-    return 1.0 - float(np.sum((actual - predicted) ** 2)) / spread if spread > 0.0 else float("nan")

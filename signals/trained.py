@@ -23,7 +23,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -31,10 +30,13 @@ from pydantic import Field, model_validator
 
 from engine.errors import ConfigError, SignalError
 from signals.base import Signal
+from signals.learning.declared import declared
+from signals.learning.figures import accuracy, nearness, r_squared
 from signals.learning.model_cache import ModelCache, code_of, key_of
 from signals.learning.refits import check_refit
-from signals.learning.samples import Samples, factor_lookback, latest_samples, sequences, take_samples
-from signals.learning.search import Candidate, Space, search_of
+from signals.learning.samples import Samples, latest_samples, sequences, take_samples
+from signals.learning.search import Candidate, Space, search_of, search_versions
+from signals.learning.training_window import Window
 from signals.learning.windows import Split, parse_window, rows_in_window, split_window
 from signals.preprocess import Chain, Fitted
 from signals.saved import Learnt
@@ -44,47 +46,13 @@ if TYPE_CHECKING:
 
     from engine.market import Market
     from engine.view import View
+    from signals.learning.run_scores import RunScores
 
 LONG = 5_000
 """Sessions opened before the start where the window is all of history, or a factor reads all of it."""
 
 _NOT_IN_A_MODEL = {"seed", "seeds", "search", "trials", "refit"}
 """Parameters that say which models are trained and when, not what one of them becomes."""
-
-
-@dataclass(frozen=True, eq=False)
-class Window:
-    """What one fit trains on.
-
-    Attributes
-    ----------
-    x, x_valid : ndarray of float32, shape (n, F) or (n, steps, F)
-        Preprocessed factors; oldest step first.
-    y, y_valid : ndarray of float64, shape (n,)
-        Labels.
-    features : tuple of str, length F
-        Names of the inputs after preprocessing.
-    classes : tuple of float
-        Of the label; empty for a regression.
-    day : str
-        The session at which the window ends.
-    digest : str
-        Hash of all of it.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    x_valid: np.ndarray
-    y_valid: np.ndarray
-    features: tuple[str, ...]
-    classes: tuple[float, ...]
-    day: str
-    digest: str
-
-    @property
-    def codes(self) -> np.ndarray:
-        """The class of each training sample as 0, 1 ...; int64, shape (n,)."""
-        return np.searchsorted(self.classes, self.y)
 
 
 class TrainedSignal(Signal):
@@ -111,9 +79,10 @@ class TrainedSignal(Signal):
     seed, seeds : int
         The first seed, and how many models are averaged.
     search : str
-        ``none``, ``grid``, ``random`` or another of :data:`signals.learning.search.SEARCHES`, over :attr:`space`.
+        ``none``, ``grid``, ``halving``, ``random`` or ``tpe``, see :data:`signals.learning.search.SEARCHES`, over
+        :attr:`space`.
     trials : int
-        Candidates of a search that is not the whole grid.
+        Candidates of ``random`` and ``tpe``; the others begin with the whole grid.
     protocol : {"honest", "paper"}
         ``paper`` validates on random samples and fits the preprocessing on the whole history; see
         :mod:`signals.protocols`.
@@ -160,7 +129,8 @@ class TrainedSignal(Signal):
         window : Window
         seed : int
         budget : float
-            Fraction of a full training; a model without epochs ignores it.
+            Fraction of a full training that a search may spend: of the epochs, or, where there are none to cut short,
+            of the samples, see :meth:`Window.part`.
         """
         raise TypeError(f"{type(self).__name__} must write train(self, window, seed, budget)")
 
@@ -179,6 +149,15 @@ class TrainedSignal(Signal):
         codes = np.searchsorted(self.classes, y)
         return float(-np.mean(np.log(np.maximum(output[np.arange(len(y)), codes], 1e-12))))
 
+    def figures(self, output: np.ndarray, y: np.ndarray) -> dict[str, float]:
+        """What outputs are worth beside the labels: ``loss``, and ``r2``, or ``accuracy`` and its ``base_rate``."""
+        found = {"loss": self.loss(output, y)}
+        if not self.classes:
+            return found | {"r2": r_squared(output, y)}
+        chances = output if output.ndim == 2 else nearness(output, self.classes)
+        found["accuracy"], found["base_rate"] = accuracy(chances, np.searchsorted(self.classes, y))
+        return found
+
     def chain(self) -> Chain:
         """The preprocessing; by default the one that :attr:`preprocess` names."""
         return Chain.of(self.preprocess) if self.preprocess else Chain()
@@ -192,7 +171,7 @@ class TrainedSignal(Signal):
     @property
     def lookback(self) -> int:
         """Sessions before the start: window, steps, horizon and the factors' own past."""
-        factors = factor_lookback(tuple(self.factors))
+        factors = declared(tuple(self.factors)).lookback
         length, unit = parse_window(self.window)
         if factors is None or unit == "all":
             return LONG
@@ -203,10 +182,7 @@ class TrainedSignal(Signal):
     @property
     def code_digest(self) -> str:
         """Hash of the code of its factors, which belongs to what decides a run."""
-        from signals.factors.code import code_digest
-        from signals.factors.registry import select
-
-        return hashlib.sha256("".join(code_digest(one.compute) for one in select(self.factors)).encode()).hexdigest()
+        return declared(tuple(self.factors)).code
 
     # -- fitting --------------------------------------------------------------------------------
 
@@ -231,14 +207,15 @@ class TrainedSignal(Signal):
         states = {f"step-{k}": Learnt(state, {}) for k, state in enumerate(fitted.states)}
         return self.having_learnt(Learnt.joined({**parts, **states}, **facts))
 
-    def fit_ahead(self, market: Market, decisions: Sequence[int]) -> None:
-        """Train what a run over ``decisions`` will ask for, in the processes of :func:`signals.walkforward.parallel`.
+    def for_run(self, market: Market, decisions: Sequence[int]) -> RunScores:
+        """What a strategy asks in place of the signal, over the sessions at which it will.
 
-        Nothing is done where none are open. Each fit gets a view that ends at its own decision, as in the run.
+        Scores that an equal run has left are read, see :mod:`signals.learning.run_scores`; each fit gets a view that
+        ends at its own decision.
         """
-        from signals.walkforward import fit_ahead
+        from signals.learning.run_scores import RunScores
 
-        fit_ahead(market, self, decisions)
+        return RunScores(self, market, decisions)
 
     def having(self, candidate: Mapping[str, Any]) -> Self:
         """The signal with some parameters changed, checked again."""
@@ -316,16 +293,27 @@ class TrainedSignal(Signal):
                 )
 
     def _searched(self, window: Window) -> Candidate:
+        """What the search chooses; kept, because reading a grid of results again takes a second."""
         from signals.walkforward import train_all
 
         if self.search == "none":
             return {}
+        cache = ModelCache()
+        key = key_of(
+            what="search", search=self.search, space=list(self.space.items()), trials=self.trials,
+            versions=search_versions(self.search), full=self.key(window, self.seed, 1.0, False),
+        )  # fmt: skip
+        found = cache.get(key)
+        if found is not None:
+            return dict(found.facts["chosen"])
 
         def evaluate(candidates: Sequence[Candidate], budget: float = 1.0) -> list[float]:
             tasks = [(self.having(one), window, self.seed, budget, False) for one in candidates]
             return [float(done.facts.get("loss", np.inf)) for done in train_all(tasks)]
 
-        return search_of(self.search)(self.space, evaluate, self.trials, self.seed)
+        chosen = search_of(self.search)(self.space, evaluate, self.trials, self.seed)
+        cache.put(key, Learnt({}, {"chosen": chosen}))
+        return chosen
 
     def key(self, window: Window, seed: int, budget: float, whole: bool) -> str:
         """Key of one trained model in the cache; ``whole`` if its weights are kept."""
@@ -353,7 +341,7 @@ class TrainedSignal(Signal):
         )  # fmt: skip
         found = cache.get(key)
         if found is None:
-            found = self._output_of(samples, learnt)
+            found = self._output_of(samples)
             cache.put(key, found)
         stocks, output = found.arrays["stocks"], found.arrays["output"]
         values = np.full(len(view.symbols), np.nan)
@@ -367,21 +355,43 @@ class TrainedSignal(Signal):
             columns[f"p_{one:g}"][stocks] = output[:, k]
         return view.scores(values, **columns)
 
-    def _output_of(self, samples: Samples, learnt: Learnt) -> Learnt:
-        fitted = _fitted_of(learnt)
-        clean = fitted.apply(samples.values, samples.context)
-        clean = clean[:, :, None] if clean.ndim == 2 else clean
+    def _output_of(self, samples: Samples) -> Learnt:
+        stocks, x = self.inputs(samples, self.preprocessing().apply(samples.values, samples.context))
+        return Learnt({"stocks": stocks, "output": self.answers(x)})
+
+    def preprocessing(self) -> Fitted:
+        """The chain as it was fitted in the window."""
+        learnt = self.needs()
+        facts = learnt.facts["chain"]
+        states = [dict(learnt.part(f"step-{k}").arrays) for k in range(len(facts["steps"]))]
+        return Fitted(Chain.of(facts["steps"]), states, tuple(facts["factors"]), facts["named"], facts["trained"])
+
+    def inputs(self, samples: Samples, clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the models are asked of the last decision of samples, ``clean`` being their preprocessed factors.
+
+        Returns
+        -------
+        stocks : ndarray of int64, shape (n,)
+            Columns of the market.
+        x : ndarray of float32, shape (n, F) or (n, steps, F)
+        """
         chosen = np.zeros(samples.values.shape[:2], dtype=bool)
         chosen[-1] = samples.universe[-1] & ~np.isnan(samples.values[-1]).all(axis=1)
-        x, keep = self._filled(sequences(clean, chosen, self.steps))
-        stocks = np.flatnonzero(chosen[-1])[keep]
-        model = self.having(learnt.facts["chosen"])
-        shape = (0, len(self.classes)) if self.classes else (0,)
-        outputs = [
-            np.asarray(model.output(learnt.part(f"model-{k}"), x[keep]), dtype=np.float64)
-            for k in range(len(learnt.facts["losses"]))
-        ] if len(stocks) else [np.empty(shape)]  # fmt: skip
-        return Learnt({"stocks": stocks, "output": np.mean(outputs, axis=0)})
+        x, keep = self._filled(sequences(clean[:, :, None] if clean.ndim == 2 else clean, chosen, self.steps))
+        return np.flatnonzero(chosen[-1])[keep], x[keep]
+
+    def answers(self, x: np.ndarray, symbols: Sequence[str] = ()) -> np.ndarray:
+        """The mean of the models' outputs; float64 (n,) or (n, K). Models of single stocks ask whose they are."""
+        if not len(x):
+            return np.empty((0, len(self.classes)) if self.classes else (0,))
+        found = [np.asarray(signal.output(model, x), dtype=np.float64) for _, signal, model in self.models()]
+        return np.asarray(np.mean(found, axis=0))
+
+    def models(self) -> list[tuple[str, Self, Learnt]]:
+        """What a fit has trained: the name of each model, the signal with the parameters chosen for it, and itself."""
+        learnt = self.needs()
+        signal = self.having(learnt.facts["chosen"])
+        return [(f"model-{k}", signal, learnt.part(f"model-{k}")) for k in range(len(learnt.facts["losses"]))]
 
 
 def _chain_facts(fitted: Fitted) -> dict[str, Any]:
@@ -389,9 +399,3 @@ def _chain_facts(fitted: Fitted) -> dict[str, Any]:
         "steps": fitted.chain.describe(), "factors": list(fitted.factors), "named": fitted.named,
         "trained": fitted.trained,
     }  # fmt: skip
-
-
-def _fitted_of(learnt: Learnt) -> Fitted:
-    facts = learnt.facts["chain"]
-    states = [dict(learnt.part(f"step-{k}").arrays) for k in range(len(facts["steps"]))]
-    return Fitted(Chain.of(facts["steps"]), states, tuple(facts["factors"]), facts["named"], facts["trained"])

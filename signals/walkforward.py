@@ -8,14 +8,14 @@ all decisions to whoever evaluates a signal without a portfolio.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import multiprocessing
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.errors import ConfigError, SignalError
+from engine.plugin_files import spec_of
 from signals.learning.model_cache import ModelCache, key_of
 from signals.learning.refits import check_refit, is_due
 from signals.saved import Learnt, from_bytes, to_bytes, write_bytes
@@ -39,6 +40,9 @@ Task = tuple["TrainedSignal", "Window", int, float, bool]
 
 Progress = Callable[[str], None]
 """Told of each model that has been trained: the end of its window and its parameters."""
+
+FitProgress = Callable[[int, int], None]
+"""Told of each window that is done: how many are, of how many."""
 
 
 class _Workers:
@@ -111,19 +115,27 @@ def train_all(tasks: Sequence[Task]) -> list[Learnt]:
         else:
             done[key] = found
     workers.count(0, len(done))
-    away = _dispatched(missing, workers, cache)
-    for key, (signal, window, seed, budget, whole) in missing.items():
-        if key in away:
-            away[key].result()
-            kept = cache.get(key)
-            assert kept is not None
-            done[key] = kept
-        else:
-            done[key] = _train(signal, window, seed, budget, whole)
-            cache.put(key, done[key])
-        workers.count(1, 0, f"{window.day} seed {seed}")
-    for file in {_window_file(cache, task[1]) for task in missing.values()} if away else ():
-        file.unlink(missing_ok=True)
+    away: dict[str, Future[None]] = {}
+    try:
+        away = _dispatched(missing, workers, cache)
+        for key, (signal, window, seed, budget, whole) in missing.items():
+            if key in away:
+                away[key].result()
+                kept = cache.get(key)
+                assert kept is not None
+                done[key] = kept
+            else:
+                done[key] = _train(signal, window, seed, budget, whole)
+                cache.put(key, done[key])
+            workers.count(1, 0, f"{window.day} seed {seed}")
+    except BrokenExecutor:
+        raise SignalError(
+            "a process that trained has ended without a word, perhaps for want of memory; start again with fewer jobs: "
+            "what it had finished is kept"
+        ) from None
+    finally:
+        for file in {_window_file(cache, task[1]) for task in missing.values()} if workers.pool else ():
+            file.unlink(missing_ok=True)
     return [done[key] for key in keys]
 
 
@@ -134,8 +146,12 @@ def _train(signal: TrainedSignal, window: Window, seed: int, budget: float, whol
         return Learnt({}, {"failed": str(error), "loss": math.inf})
     facts = dict(model.facts)
     if len(window.y_valid):
-        loss = signal.loss(np.asarray(signal.output(model, window.x_valid), dtype=np.float64), window.y_valid)
+        said = np.asarray(signal.output(model, window.x_valid), dtype=np.float64)
+        facts["validation"] = signal.figures(said, window.y_valid)
+        loss = facts["validation"]["loss"]
         facts["loss"] = loss if math.isfinite(loss) else math.inf
+    if whole:
+        facts["train"] = signal.figures(np.asarray(signal.output(model, window.x), dtype=np.float64), window.y)
     return Learnt(model.arrays if whole else {}, facts)
 
 
@@ -162,23 +178,16 @@ def _dispatched(missing: dict[str, Task], workers: _Workers, cache: ModelCache) 
 def _work(
     spec: str, parameters: dict[str, Any], file: str, seed: int, budget: float, whole: bool, key: str, folder: str
 ) -> None:
+    window = _window_of(Path(file))
+    ModelCache(Path(folder)).put(key, _train(_class_of(spec)(**parameters), window, seed, budget, whole))
+
+
+@functools.cache
+def _class_of(spec: str) -> Any:
+    """A signal's class, once in a process: to read a user's file and all that it imports takes a third of a second."""
     from engine import plugins
 
-    signal: Any = plugins.resolve("signal", spec)(**parameters)
-    window = _window_of(Path(file))
-    ModelCache(Path(folder)).put(key, _train(signal, window, seed, budget, whole))
-
-
-def spec_of(cls: type) -> str | None:
-    """How another process finds a signal's class: ``module:Class`` of ours, ``path.py:Class`` of a user; None: not."""
-    module = sys.modules.get(cls.__module__)
-    names = [name for name, value in vars(module).items() if value is cls] if module is not None else []
-    if not names:
-        return None
-    if cls.__module__.split(".")[0] in ("signals", "strategies"):
-        return f"{cls.__module__}:{names[0]}"
-    file = getattr(module, "__file__", None)
-    return f"{file}:{names[0]}" if file and str(file).endswith(".py") else None
+    return plugins.resolve("signal", spec)
 
 
 def _window_file(cache: ModelCache, window: Window) -> Path:
@@ -248,13 +257,18 @@ def fit_ahead(market: Market, signal: TrainedSignal, decisions: Sequence[int]) -
     _fits(signal, [View(market, t) for t in sessions], _open)
 
 
-def _fits(signal: TrainedSignal, views: Sequence[View], workers: _Workers) -> list[TrainedSignal]:
+def _fits(
+    signal: TrainedSignal, views: Sequence[View], workers: _Workers, fitted: FitProgress | None = None
+) -> list[TrainedSignal]:
     signal.samples(views[0])  # made once, before threads ask for it
-    if workers.pool is None:
-        return [signal.fit(view) for view in views]
+    done = []
     # Threads only wait for the processes: a window prepared ahead keeps these busy.
-    with ThreadPoolExecutor(workers.jobs + 1) as threads:
-        return list(threads.map(signal.fit, views))
+    with ThreadPoolExecutor(workers.jobs + 1) if workers.pool is not None else contextlib.nullcontext() as threads:
+        for one in map(signal.fit, views) if threads is None else threads.map(signal.fit, views):
+            done.append(one)
+            if fitted is not None:
+                fitted(len(done), len(views))
+    return done
 
 
 def walk_forward(
@@ -264,6 +278,7 @@ def walk_forward(
     *,
     jobs: int = 1,
     progress: Progress | None = None,
+    fitted: FitProgress | None = None,
 ) -> Walk:
     """Fit a signal on every window of a span and score every decision.
 
@@ -275,8 +290,8 @@ def walk_forward(
         Sessions to score, ascending; the first refit is at the first one.
     jobs : int
         Processes that train windows, grid points and seeds; scores do not depend on it.
-    progress : callable, optional
-        See :data:`Progress`.
+    progress, fitted : callable, optional
+        See :data:`Progress` and :data:`FitProgress`.
 
     Returns
     -------
@@ -296,11 +311,11 @@ def walk_forward(
     if not sessions:
         return Walk({}, {}, 0, 0)
     with parallel(jobs, progress) as workers:
-        fitted = _fits(signal, [market.view(t) for t in sessions], workers)
+        signals = _fits(signal, [market.view(t) for t in sessions], workers, fitted)
         trained, reused = workers.trained, workers.reused
     scores = {}
     for t in places:
-        current = fitted[int(np.searchsorted(sessions, t, side="right")) - 1]
+        current = signals[int(np.searchsorted(sessions, t, side="right")) - 1]
         scores[str(market.sessions[t])] = current.predict(market.view(t))
     days = [str(market.sessions[t]) for t in sessions]
-    return Walk(scores, dict(zip(days, fitted, strict=True)), trained, reused)
+    return Walk(scores, dict(zip(days, signals, strict=True)), trained, reused)

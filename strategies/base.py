@@ -17,6 +17,7 @@ import numpy as np
 from engine.errors import SignalError, StrategyError
 from engine.sessions import Schedule
 from signals.learning.refits import check_refit, is_due
+from strategies.targets import Targets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,11 @@ class Portfolio:
             for i in broker.held
         }
 
+    @property
+    def values(self) -> np.ndarray:
+        """Account value at each close of the run so far, yuan, the base day first."""
+        return self._broker.ledger.equity_arrays()[1]
+
 
 class RebalanceStrategy(bt.Strategy):  # type: ignore[misc]
     """Rebalances to target weights on a schedule.
@@ -70,9 +76,16 @@ class RebalanceStrategy(bt.Strategy):  # type: ignore[misc]
         Schedule, see :meth:`engine.sessions.Schedule.parse`; ``"1M"`` is the last session of each month.
     anchor : int
         Month in which an n-month period ends.
+    overlays : sequence of Overlay
+        What the allocated weights go through before they are ordered, in this order (:mod:`strategies.overlays`).
     """
 
-    params: Any = (("signal", None), ("rebalance", "1M"), ("anchor", 12))
+    params: Any = (("signal", None), ("rebalance", "1M"), ("anchor", 12), ("overlays", ()))
+
+    @classmethod
+    def lookback_of(cls, params: Mapping[str, Any]) -> int:
+        """Sessions of history that the strategy reads itself, for its parameters; the current one included."""
+        return 1
 
     def allocate(
         self, scores: pd.DataFrame | None, portfolio: Portfolio, view: View
@@ -86,6 +99,11 @@ class RebalanceStrategy(bt.Strategy):  # type: ignore[misc]
         portfolio : Portfolio
         view : View
             The market up to the decision.
+
+        Returns
+        -------
+        mapping or Series of str to float
+            :class:`strategies.targets.Targets` say more than weights: spares, the use of leftover cash, reasons.
         """
         raise StrategyError(f"{type(self).__name__} must write allocate(self, scores, portfolio, view)")
 
@@ -100,38 +118,73 @@ class RebalanceStrategy(bt.Strategy):  # type: ignore[misc]
         """Lay down the decision sessions of the run."""
         market = self.market
         clock = market.running
-        sessions = market.sessions
-        first, last = (int(np.searchsorted(market.calendar, sessions[k])) for k in (clock.p.first, clock.p.last))
-        chosen = Schedule.parse(self.p.rebalance, self.p.anchor).decisions(market.calendar, first, last)
-        self._decisions = frozenset((chosen - first + clock.p.first).tolist())
+        self._decisions = frozenset(self.decision_sessions())
         self._fitted_on: np.datetime64 | None = None
+        self._allocated: Mapping[str, float] | pd.Series | None = None
         self._signal = self.p.signal
         if self._signal is not None:
             check_refit(getattr(self._signal, "refit", "never"), type(self._signal).__name__)
         self._before_close = self.broker.p.fill == "same_close"
-        if hasattr(self._signal, "fit_ahead"):
+        if hasattr(self._signal, "for_run"):
             early = int(self._before_close)
-            self._signal.fit_ahead(market, [t - early for t in sorted(self._decisions) if t - early >= clock.p.first])
+            asked = [t - early for t in sorted(self._decisions) if t - early >= clock.p.first]
+            self._signal = self._signal.for_run(market, asked)
+
+    def decision_sessions(self) -> list[int]:
+        """Sessions on which the run decides, places in the market's, ascending: those of the schedule."""
+        market, clock = self.market, self.market.running
+        ends = market.sessions[[clock.p.first, clock.p.last]]
+        first, last = np.searchsorted(market.calendar, ends).tolist()
+        chosen = Schedule.parse(self.p.rebalance, self.p.anchor).decisions(market.calendar, first, last)
+        return (chosen - first + clock.p.first).tolist()  # type: ignore[no-any-return]
 
     def next(self) -> None:
         """Decide after the close where the schedule says so."""
-        t = self.market.running.t
-        if t in self._decisions and not self._before_close:
-            self.rebalance(t, self.market.view(t))
+        if not self._before_close:
+            t = self.market.running.t
+            self._at(t, self.market.view(t))
 
     def next_open(self) -> None:
         """Decide before the close, on data up to the session before (``fill="same_close"``)."""
         t = self.market.running.t
-        if t in self._decisions and self._before_close and t > self.market.running.p.first:
-            self.rebalance(t, self.market.view(t - 1))
+        if self._before_close and t > self.market.running.p.first:
+            self._at(t, self.market.view(t - 1))
+
+    def _at(self, t: int, view: View) -> None:
+        if t in self._decisions:
+            self.rebalance(t, view)
+        else:
+            self.between(view)
 
     def rebalance(self, t: int, view: View) -> None:
-        """Score, allocate, check, order."""
+        """Score, allocate, overlay, check, order."""
         scores = None if self.p.signal is None else self.score(view)
-        weights = self.allocate(scores, Portfolio(self.broker), view)
+        portfolio = Portfolio(self.broker)
+        weights = self.allocate(scores, portfolio, view)
         self.check_weights(weights, view)
+        self._allocated = weights
+        weights = self.overlaid(weights, portfolio, view)
         self.broker.ledger.decision(t, view.t, t if self._before_close else t + 1, len(weights), scores)
         self.order(weights)
+
+    def between(self, view: View) -> None:
+        """A session without a decision: what was allocated last is ordered anew where an overlay acts."""
+        if self.p.overlays and self._allocated is not None:
+            portfolio = Portfolio(self.broker)
+            if any(overlay.acts(portfolio, view) for overlay in self.p.overlays):
+                self.order(self.overlaid(self._allocated, portfolio, view))
+
+    def overlaid(
+        self, weights: Mapping[str, float] | pd.Series, portfolio: Portfolio, view: View
+    ) -> Mapping[str, float] | pd.Series:
+        """The weights after all overlays, checked again."""
+        if not self.p.overlays:
+            return weights
+        targets = Targets.of(weights)
+        for overlay in self.p.overlays:
+            targets = targets.reweighted(overlay.apply(targets, portfolio, view))
+        self.check_weights(targets, view)
+        return targets
 
     def score(self, view: View) -> pd.DataFrame:
         """Call the signal, fitted as it declares, and check what it returns."""
@@ -140,12 +193,15 @@ class RebalanceStrategy(bt.Strategy):  # type: ignore[misc]
             self._signal = signal = signal.fit(view)
             self._fitted_on = view.date
         scores = signal.predict(view)
-        check_scores(scores, view, type(signal).__name__)
+        check_scores(scores, view, type(self.p.signal).__name__)
         return scores  # type: ignore[no-any-return]
 
     def order(self, weights: Mapping[str, float] | pd.Series) -> None:
         """Send the basket."""
-        self.broker.target_weights(weights, owner=self)
+        more: dict[str, Any] = {}
+        if isinstance(weights, Targets):
+            more = {"spares": weights.spares, "spread": weights.spread, "reasons": weights.reasons}
+        self.broker.target_weights(weights, owner=self, **more)
 
     def check_weights(self, weights: Any, view: View) -> None:
         """Refuse weights that are no fractions, sum above 1 or name unknown stocks.
@@ -197,9 +253,10 @@ def check_scores(scores: Any, view: View, name: str) -> None:
             f"{name}.predict gave {bad} the score {scores['score'].loc[bad]} on {view.date}; leave it out instead"
         )
     known = view._market.index
-    for symbol in scores.index:
-        if symbol not in known:
-            raise SignalError(f"{name}.predict scored '{symbol}' on {view.date}, which is not in this market")
+    symbols = scores.index.tolist()
+    if not known.keys() >= set(symbols):
+        strange = next(symbol for symbol in symbols if symbol not in known)
+        raise SignalError(f"{name}.predict scored '{strange}' on {view.date}, which is not in this market")
     if scores.index.has_duplicates:
         raise SignalError(f"{name}.predict scored {scores.index[scores.index.duplicated()][0]} twice on {view.date}")
 

@@ -13,48 +13,23 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from engine.errors import ConfigError, DataError, HuiceError, SignalError
+from engine.errors import ConfigError, HuiceError, SignalError
 from engine.market import Market
-from signals.contract.guards import fresh_cache, line_of, parameters, watched
+from engine.plugin_files import spec_of
+from signals.contract.checks import Broken, Check, NotHere, answers
+from signals.contract.guards import fresh_cache, parameters, watched
 from signals.contract.market import Source, noisy_after, same, with_gaps
 from signals.contract.process import digest_of
 from signals.learning.samples import decisions_of
 from signals.protocols import hand_over
-from signals.walkforward import spec_of
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True)
-class Check:
-    """One answer of the suite.
-
-    Attributes
-    ----------
-    name : str
-        What must hold.
-    status : {"passed", "failed", "skipped"}
-    text : str
-        What was found, and what to do.
-    """
-
-    name: str
-    status: Literal["passed", "failed", "skipped"]
-    text: str = ""
-
-
-class _Broken(Exception):
-    """A check that does not hold; its text says what to do."""
-
-
-class _NotHere(Exception):
-    """A check that cannot be made here."""
 
 
 def audit(signal: Any, source: Source | None = None, *, date: str = "", market: Market | None = None) -> list[Check]:
@@ -78,11 +53,6 @@ def audit(signal: Any, source: Source | None = None, *, date: str = "", market: 
         In a fixed order.
     """
     return list(_Audit(signal, source or Source(), date, market).run())
-
-
-def failures(checks: list[Check]) -> list[str]:
-    """One line for each check that does not hold."""
-    return [f"{check.name}: {check.text}" for check in checks if check.status == "failed"]
 
 
 class _Audit:
@@ -160,21 +130,7 @@ class _Audit:
             ("noise after t leaves the scores at t as they are", self.noise_in_scores),
             ("no label reaches a fit before its horizon has passed", self.labels_known),
         ]
-        for name, check in checks:
-            try:
-                yield Check(name, "passed", check())
-            except _Broken as broken:
-                yield Check(name, "failed", str(broken))
-            except _NotHere as reason:
-                yield Check(name, "skipped", str(reason))
-            except DataError as error:
-                yield Check(name, "failed", f"{error} (if the data lack it, audit on others with --data)")
-            except HuiceError as error:
-                yield Check(name, "failed", str(error))
-            except Exception as error:
-                line = line_of(error)
-                said = next(iter(str(error).splitlines()), "")
-                yield Check(name, "failed", f"{self.name} raised {type(error).__name__} ({said}){line}")
+        yield from answers(self.name, checks)
 
     # -- the checks -----------------------------------------------------------------------------
 
@@ -183,13 +139,13 @@ class _Audit:
         again = cls(**values)
         if parameters(again) != values:
             changed = next(name for name in values if parameters(again).get(name) != values[name])
-            raise _Broken(f"parameter '{changed}' is not what was given; store it as it is and derive from it later")
+            raise Broken(f"parameter '{changed}' is not what was given; store it as it is and derive from it later")
         with watched() as opened:
             cls(**values)
         if opened:
-            raise _Broken(f"the constructor opens '{opened[0]}'; move that into fit or predict")
+            raise Broken(f"the constructor opens '{opened[0]}'; move that into fit or predict")
         if getattr(again, "_learnt", None) is not None:
-            raise _Broken("the constructor learns; move that into fit")
+            raise Broken("the constructor learns; move that into fit")
         if not hasattr(cls, "model_fields"):
             return ""
         try:
@@ -197,45 +153,45 @@ class _Audit:
         except (ConfigError, ValueError):
             pass
         else:
-            raise _Broken("an unknown parameter is accepted; keep extra='forbid'")
+            raise Broken("an unknown parameter is accepted; keep extra='forbid'")
         for name in values:
             try:
                 setattr(again, name, values[name])
             except (ValueError, AttributeError, TypeError):
                 continue
-            raise _Broken(f"parameter '{name}' can be changed after the constructor; keep frozen=True")
+            raise Broken(f"parameter '{name}' can be changed after the constructor; keep frozen=True")
         return ""
 
     def unfitted(self) -> str:
         if not self.learns:
-            raise _NotHere('it does not learn (refit = "never")')
+            raise NotHere('it does not learn (refit = "never")')
         try:
             self.scores(self.given(self.market), self.market, self.t)
         except SignalError as error:
             return str(error)
         except Exception as error:
-            raise _Broken(
+            raise Broken(
                 f"predict of an unfitted {self.name} raises {type(error).__name__}; call self.needs() first"
             ) from None
-        raise _Broken(f"an unfitted {self.name} gives scores; call self.needs() first, or declare refit = 'never'")
+        raise Broken(f"an unfitted {self.name} gives scores; call self.needs() first, or declare refit = 'never'")
 
     def plain_scores(self) -> str:
         counts = [len(self.scores(self.ready, self.market, t)) for t in self.days]
         if not any(counts):
-            raise _Broken(f"no stock is scored from {self._day(self.days[0])} to {self._day(self.days[-1])}")
+            raise Broken(f"no stock is scored from {self._day(self.days[0])} to {self._day(self.days[-1])}")
         return f"{min(counts)} to {max(counts)} stocks"
 
     def parameters_stay(self) -> str:
         if not self.learns:
-            raise _NotHere('it does not learn (refit = "never")')
+            raise NotHere('it does not learn (refit = "never")')
         before = parameters(self.signal)
         fitted = self.ready
         if type(fitted) is not type(self.signal):
-            raise _Broken(f"fit returns a {type(fitted).__name__}; return self.having_learnt(...)")
+            raise Broken(f"fit returns a {type(fitted).__name__}; return self.having_learnt(...)")
         for found, whose in ((parameters(self.signal), "its own"), (parameters(fitted), "the fitted signal's")):
             changed = [name for name in before if found.get(name) != before[name]]
             if changed:
-                raise _Broken(
+                raise Broken(
                     f"fit changes {whose} parameter '{changed[0]}' from {before[changed[0]]!r} to "
                     f"{found.get(changed[0])!r}; what is learnt belongs into self.having_learnt(...)"
                 )
@@ -243,34 +199,34 @@ class _Audit:
 
     def same_bytes(self) -> str:
         if not self.learns:
-            raise _NotHere('it does not learn (refit = "never")')
+            raise NotHere('it does not learn (refit = "never")')
         one, two = (self._saved(fitted) for fitted in (self.ready, self.fit(self.market, self.days[0])))
         for name in sorted(one.keys() | two.keys()):
             if one.get(name) != two.get(name):
-                raise _Broken(f"two fits differ in '{name}'; seed every generator and use one thread")
+                raise Broken(f"two fits differ in '{name}'; seed every generator and use one thread")
         return f"{sum(map(len, one.values())):,} bytes"
 
     def other_process(self) -> str:
         signal = self.ready
         if not hasattr(signal, "save"):
-            raise _NotHere(f"{self.name} has no save; subclass signals.base.Signal")
+            raise NotHere(f"{self.name} has no save; subclass signals.base.Signal")
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place) / "signal"
             signal.save(folder)
             for path in sorted(folder.rglob("*")):
                 if path.is_file() and (path.suffix not in (".json", ".npz", ".npy", ".safetensors", ".toml", ".ubj")):
-                    raise _Broken(f"save writes '{path.name}'; keep to JSON, .npz and safetensors")
+                    raise Broken(f"save writes '{path.name}'; keep to JSON, .npz and safetensors")
                 if path.is_file() and path.read_bytes()[:1] == b"\x80":
-                    raise _Broken(f"'{path.name}' is a pickle; write it as JSON, .npz or safetensors")
+                    raise Broken(f"'{path.name}' is a pickle; write it as JSON, .npz or safetensors")
             mine = {t: digest_of(self.scores(signal, self.market, t)) for t in self.days}
             loaded = type(self.signal).load(folder)
             loaded = hand_over(loaded, self.market) if loaded.protocol == "paper" else loaded
             for t in self.days:
                 if digest_of(self.scores(loaded, self.market, t)) != mine[t]:
-                    raise _Broken(f"loaded again it scores {self._day(t)} otherwise; save all that predict reads")
+                    raise Broken(f"loaded again it scores {self._day(t)} otherwise; save all that predict reads")
             spec = spec_of(type(self.signal))
             if spec is None or self.source is None:
-                raise _NotHere("loaded here it scores the same; a class of a file is needed for another process")
+                raise NotHere("loaded here it scores the same; a class of a file is needed for another process")
             request = Path(place) / "request.json"
             asked = {"class": spec, "folder": str(folder), "source": asdict(self.source), "sessions": self.days}
             request.write_text(json.dumps(asked), encoding="utf-8")
@@ -282,11 +238,11 @@ class _Audit:
                 )  # fmt: skip
             if done.returncode:
                 last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-                raise _Broken(f"another process cannot use what was saved: {last}")
+                raise Broken(f"another process cannot use what was saved: {last}")
             theirs = json.loads(done.stdout.strip().splitlines()[-1])
             wrong = [t for t in self.days if theirs[str(t)] != mine[t]]
             if wrong:
-                raise _Broken(f"another process scores {self._day(wrong[0])} otherwise; seed all, and use one thread")
+                raise Broken(f"another process scores {self._day(wrong[0])} otherwise; seed all, and use one thread")
         return ""
 
     def any_order(self) -> str:
@@ -294,7 +250,7 @@ class _Audit:
         forward = {t: digest_of(self.scores(signal, self.market, t)) for t in self.days}
         for t in reversed(self.days):
             if digest_of(self.scores(signal, self.market, t)) != forward[t]:
-                raise _Broken(f"{self._day(t)} is scored otherwise after later days; keep nothing between predictions")
+                raise Broken(f"{self._day(t)} is scored otherwise after later days; keep nothing between predictions")
         return f"{len(self.days)} days"
 
     def gaps(self) -> str:
@@ -303,14 +259,14 @@ class _Audit:
         universe = market.view(self.t).universe
         outside = [symbol for symbol in scores.index if not universe[market.index[symbol]]]
         if outside:
-            raise _Broken(f"{outside[0]} is scored and not in the universe; end with view.scores(values)")
+            raise Broken(f"{outside[0]} is scored and not in the universe; end with view.scores(values)")
         if not len(scores):
-            raise _Broken("with 5 % of the bars missing no stock is scored at all; a gap must cost its own stock alone")
+            raise Broken("with 5 % of the bars missing no stock is scored at all; a gap must cost its own stock alone")
         return f"{len(scores)} stocks scored"
 
     def noise_in_fit(self) -> str:
         if not self.learns:
-            raise _NotHere('it does not learn (refit = "never")')
+            raise NotHere('it does not learn (refit = "never")')
         try:
             one, two = (self._saved(self.fitted(market, self.t)) for market in (self.market, self.noisy))
         except HuiceError as error:
@@ -335,7 +291,7 @@ class _Audit:
         try:
             two = self.scores(other, noisy, self.t)
         except HuiceError as error:
-            raise _Broken(f"with noise after {self._day(self.t)} it fails: {error}") from None
+            raise Broken(f"with noise after {self._day(self.t)} it fails: {error}") from None
         text = ""
         if not one.equals(two):
             where = one.index.symmetric_difference(two.index)
@@ -355,14 +311,14 @@ class _Audit:
     def labels_known(self) -> str:
         signal = self.signal
         if not self.learns or not hasattr(signal, "samples") or not hasattr(signal, "split"):
-            raise _NotHere("it is no TrainedSignal; the noise test covers its labels")
+            raise NotHere("it is no TrainedSignal; the noise test covers its labels")
         view = self.market.view(self.t)
         samples = signal.samples(view)
         split = signal.split(view, samples)
         rows = np.flatnonzero((split.train | split.valid).any(axis=1))
         late = rows[samples.target.known[rows] > self.t]
         if len(late):
-            raise _Broken(
+            raise Broken(
                 f"the label of {samples.dates[late[0]]} is used on {view.date}, before its horizon "
                 f"({samples.target.horizon.describe()}) has passed; split by target.known_by(view.t)"
             )
@@ -370,7 +326,7 @@ class _Audit:
             return f"the last of {len(rows)} decisions is {samples.dates[rows[-1]]}"
         held = np.flatnonzero(split.valid.any(axis=1))
         if samples.target.known[split.train_rows].max() > samples.decisions[held[0]]:
-            raise _Broken("a training label is known only after the first decision held out; purge with target.purged")
+            raise Broken("a training label is known only after the first decision held out; purge with target.purged")
         return f"the last of {len(rows)} decisions is {samples.dates[rows[-1]]}"
 
     @property
@@ -381,12 +337,12 @@ class _Audit:
         if self._leaks:
             return "no leak seen, though its protocol has some" if unchanged else "leaks, as its protocol says"
         if not unchanged:
-            raise _Broken(broken)
+            raise Broken(broken)
         return ""
 
     def _saved(self, signal: Any) -> dict[str, bytes]:
         if not hasattr(signal, "save"):
-            raise _NotHere(f"{self.name} has no save; subclass signals.base.Signal")
+            raise NotHere(f"{self.name} has no save; subclass signals.base.Signal")
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place) / "signal"
             signal.save(folder)

@@ -16,6 +16,7 @@ from engine.errors import ConfigError, nearest
 from signals.factors import alpha158_kernels, moment_kernels, order_kernels, regression_kernels
 from signals.factors.kernels import NONE
 from signals.factors.panel import FactorPanel
+from signals.factors.quantities import adjusted_volume
 from signals.factors.registry import Factor, add
 
 WINDOWS = (5, 10, 20, 30, 60)
@@ -89,17 +90,13 @@ for _operator, (_formula, _) in _ROLLING.items():
 # -- what the features are made of ------------------------------------------------------------------
 
 
-def _volume(panel: FactorPanel) -> np.ndarray:
-    return panel.shared("alpha158 volume", lambda: panel.bars("volume") / panel.bars("adj_factor"))
-
-
 def _vwap(panel: FactorPanel) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         return panel.bars("amount") / panel.bars("volume") * panel.bars("adj_factor")
 
 
 def _log_volume(panel: FactorPanel) -> np.ndarray:
-    return panel.shared("alpha158 log volume", lambda: np.log(_volume(panel) + 1.0))
+    return panel.shared("alpha158 log volume", lambda: np.log(adjusted_volume(panel) + 1.0))
 
 
 def _ratio(panel: FactorPanel) -> np.ndarray:
@@ -107,7 +104,7 @@ def _ratio(panel: FactorPanel) -> np.ndarray:
 
     def make() -> np.ndarray:
         close = panel.adjusted("close")
-        return _over_before(close, panel.starts)
+        return _over_before(close, panel.runs)
 
     return panel.shared("alpha158 ratio", make)
 
@@ -123,7 +120,7 @@ def _over_before(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 def _volume_ratio(panel: FactorPanel) -> np.ndarray:
     def make() -> np.ndarray:
-        ratio = _over_before(_volume(panel), panel.starts)
+        ratio = _over_before(adjusted_volume(panel), panel.runs)
         ratio += 1.0
         return np.log(ratio, out=ratio)
 
@@ -136,7 +133,7 @@ def _turbulence(panel: FactorPanel) -> np.ndarray:
     def make() -> np.ndarray:
         out = _ratio(panel) - 1.0
         np.abs(out, out=out)
-        out *= _volume(panel)
+        out *= adjusted_volume(panel)
         return out
 
     return panel.shared("alpha158 turbulence", make)
@@ -155,69 +152,69 @@ def _with(slots: np.ndarray, before: int, after: int) -> np.ndarray:
 
 
 def _lag(panel: FactorPanel, windows: np.ndarray, slots: np.ndarray, out: np.ndarray) -> None:
-    alpha158_kernels.lags(panel.adjusted("close"), panel.starts, windows, slots[0], out)
+    alpha158_kernels.lags(panel.adjusted("close"), panel.runs, windows, slots[0], out)
 
 
 def _level(panel: FactorPanel, windows: np.ndarray, slots: np.ndarray, out: np.ndarray) -> None:
     close = panel.adjusted("close")
-    moment_kernels.moments(close, close, panel.starts, windows, _ones(windows), 1, _with(slots, 0, 1), out)
+    moment_kernels.moments(close, close, panel.runs, windows, _ones(windows), 1, _with(slots, 0, 1), out)
 
 
 def _trend(panel: FactorPanel, windows: np.ndarray, slots: np.ndarray, out: np.ndarray) -> None:
     close = panel.adjusted("close")
-    regression_kernels.trends(close, close, panel.starts, windows, _ones(windows), FLAT, slots, out)
+    regression_kernels.trends(close, close, panel.runs, windows, _ones(windows), FLAT, slots, out)
 
 
 def _extreme(panel: FactorPanel, windows: np.ndarray, slots: np.ndarray, out: np.ndarray) -> None:
     high, low, close = (panel.adjusted(field) for field in ("high", "low", "close"))
-    order_kernels.extremes(high, low, close, panel.starts, windows, _ones(windows), slots, out)
+    order_kernels.extremes(high, low, close, panel.runs, windows, _ones(windows), slots, out)
 
 
 def _quantile(panel: FactorPanel, windows: np.ndarray, slots: np.ndarray, out: np.ndarray) -> None:
     close, fractions = panel.adjusted("close"), np.array([0.8, 0.2])
-    order_kernels.quantiles(close, close, panel.starts, windows, fractions, _ones(windows), slots, out)
+    order_kernels.quantiles(close, close, panel.runs, windows, fractions, _ones(windows), slots, out)
 
 
 def _rank(panel: FactorPanel, windows: np.ndarray, slots: np.ndarray, out: np.ndarray) -> None:
-    order_kernels.ranks(panel.adjusted("close"), panel.starts, windows, _ones(windows), slots[0], out)
+    order_kernels.ranks(panel.adjusted("close"), panel.runs, windows, _ones(windows), slots[0], out)
 
 
 def _age(panel: FactorPanel, windows: np.ndarray, slots: np.ndarray, out: np.ndarray) -> None:
     high, low = panel.adjusted("high"), panel.adjusted("low")
-    order_kernels.extreme_ages(high, low, panel.starts, windows, _ones(windows), True, False, slots, out)
+    order_kernels.extreme_ages(high, low, panel.runs, windows, _ones(windows), True, False, slots, out)
 
 
 def _corr(panel: FactorPanel, windows: np.ndarray, slots: np.ndarray, out: np.ndarray) -> None:
     x, y = panel.adjusted("close"), _log_volume(panel)
-    regression_kernels.pairs(x, y, panel.starts, windows, _ones(windows), FLAT, _with(slots, 0, 3), out)
+    regression_kernels.pairs(x, y, panel.runs, windows, _ones(windows), FLAT, _with(slots, 0, 3), out)
 
 
 def _cord(panel: FactorPanel, windows: np.ndarray, slots: np.ndarray, out: np.ndarray) -> None:
     x, y = _ratio(panel), _volume_ratio(panel)
-    regression_kernels.pairs(x, y, panel.starts, windows, _ones(windows), FLAT, _with(slots, 0, 3), out)
+    regression_kernels.pairs(x, y, panel.runs, windows, _ones(windows), FLAT, _with(slots, 0, 3), out)
 
 
 def _count(panel: FactorPanel, windows: np.ndarray, slots: np.ndarray, out: np.ndarray) -> None:
-    alpha158_kernels.gains(panel.adjusted("close"), panel.starts, windows, True, slots, out)
+    alpha158_kernels.gains(panel.adjusted("close"), panel.runs, windows, True, slots, out)
 
 
 def _gain(panel: FactorPanel, windows: np.ndarray, slots: np.ndarray, out: np.ndarray) -> None:
-    alpha158_kernels.gains(panel.adjusted("close"), panel.starts, windows, False, slots, out)
+    alpha158_kernels.gains(panel.adjusted("close"), panel.runs, windows, False, slots, out)
 
 
 def _volume_gain(panel: FactorPanel, windows: np.ndarray, slots: np.ndarray, out: np.ndarray) -> None:
-    alpha158_kernels.gains(_volume(panel), panel.starts, windows, False, slots, out)
+    alpha158_kernels.gains(adjusted_volume(panel), panel.runs, windows, False, slots, out)
 
 
 def _volume_level(panel: FactorPanel, windows: np.ndarray, slots: np.ndarray, out: np.ndarray) -> None:
-    volume = _volume(panel)
+    volume = adjusted_volume(panel)
     divisor = panel.shared("alpha158 volume divisor", lambda: volume + 1e-12)
-    moment_kernels.moments(volume, divisor, panel.starts, windows, _ones(windows), 1, _with(slots, 0, 1), out)
+    moment_kernels.moments(volume, divisor, panel.runs, windows, _ones(windows), 1, _with(slots, 0, 1), out)
 
 
 def _weighted(panel: FactorPanel, windows: np.ndarray, slots: np.ndarray, out: np.ndarray) -> None:
     x = _turbulence(panel)
-    moment_kernels.moments(x, NONE, panel.starts, windows, _ones(windows), 1, _with(slots, 2, 0), out)
+    moment_kernels.moments(x, NONE, panel.runs, windows, _ones(windows), 1, _with(slots, 2, 0), out)
 
 
 Fill = Callable[[FactorPanel, np.ndarray, np.ndarray, np.ndarray], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from signals.factors import kernels
+from signals.factors import kernels, packing
 from signals.factors.panel import FactorPanel
 from signals.factors.registry import factor
 from signals.factors.windows import aged
@@ -54,34 +54,40 @@ def regress_months(returns: np.ndarray, market: np.ndarray, least: int, out: np.
             out[0, i] = mean_y - out[1, i] * mean_x
 
 
-def month_closes(panel: FactorPanel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Last back-adjusted close of each stock in each month of the panel, and the market's; NaN without a bar.
+def month_closes(panel: FactorPanel, months: np.ndarray, month: np.ndarray) -> np.ndarray:
+    """Last back-adjusted close of each stock in some months, NaN without a bar; (M, N).
 
-    Returns
-    -------
+    Parameters
+    ----------
+    panel : FactorPanel
+    months : ndarray of int, shape (M,)
     month : ndarray of int, shape (T,)
-        Number of each session's month, from 0.
-    closes : ndarray, shape (M, N)
-    market : ndarray, shape (M,)
+        Month of each session, ascending.
     """
-    month = panel.sessions.astype("datetime64[M]").astype(np.int64)
-    month -= month[0]
-    of_bar = month[panel.bar_sessions]
-    stock = panel.bar_stocks
-    last = np.ones(len(stock), dtype=bool)
-    last[:-1] = (of_bar[1:] != of_bar[:-1]) | (stock[1:] != stock[:-1])
-    closes = np.full((int(month[-1]) + 1, len(panel.symbols)), np.nan)
-    closes[of_bar[last], stock[last]] = panel.adjusted("close")[last]
-    market = np.full(len(closes), np.nan)
-    market[month] = panel.index(COMPOSITE)  # of several sessions in a month the last one stays
-    return month, closes, market
+    source, stocks = panel.source, np.arange(len(panel.symbols))
+    closes = np.full((len(months), len(stocks)), np.nan)
+    for k, one in enumerate(months):
+        low, high = np.searchsorted(month, [one, one + 1])
+        traded = source.traded[low:high][::-1] > 0  # the last session first
+        if len(traded):
+            last = high - 1 - traded.argmax(axis=0)
+            prices = source.close[last, stocks] * source.adj_factor[last, stocks]
+            closes[k] = np.where(traded.any(axis=0), prices, np.nan)
+    return closes
 
 
 def _fits(panel: FactorPanel) -> tuple[np.ndarray, np.ndarray]:
     """Alpha and beta at the sessions asked for, each (D, N)."""
-    month, closes, market = month_closes(panel)
+    month = panel.sessions.astype("datetime64[M]").astype(np.int64)
+    month -= month[0]
     index = panel.index(COMPOSITE)
-    now = panel.spread(panel.adjusted("close"))
+    market = np.full(int(month[-1]) + 1, np.nan)
+    market[month] = index  # of several sessions in a month the last one stays
+    asked = [int(m) for m in month[panel.rows] if m >= MONTHS]
+    needed = np.unique([before for m in asked for before in range(m - MONTHS, m)]).astype(np.int64)
+    closes = month_closes(panel, needed, month)
+    now = np.where(panel.traded, panel.at("close") * panel.at("adj_factor"), np.nan)
+    first = packing.first_bars(panel.source.traded)
     alpha, beta = np.full(panel.shape, np.nan), np.full(panel.shape, np.nan)
     out = np.empty((2, panel.shape[1]))
     for d, t in enumerate(panel.rows):
@@ -89,11 +95,12 @@ def _fits(panel: FactorPanel) -> tuple[np.ndarray, np.ndarray]:
         if m < MONTHS:
             continue
         # The running month counts with its return to date.
-        prices = np.vstack([closes[m - MONTHS : m], now[d : d + 1]])
+        begin = int(np.searchsorted(needed, m - MONTHS))
+        prices = np.vstack([closes[begin : begin + MONTHS], now[d : d + 1]])
         levels = np.append(market[m - MONTHS : m], index[t])
         regress_months(prices[1:] / prices[:-1] - 1.0, levels[1:] / levels[:-1] - 1.0, LEAST, out)
         # A stock that listed later has been through fewer than 60 months.
-        old = np.isfinite(closes[: m - MONTHS + 1]).any(axis=0)
+        old = first < np.searchsorted(month, m - MONTHS, side="right")
         alpha[d], beta[d] = np.where(old, out[0], np.nan), np.where(old, out[1], np.nan)
     gone = ~np.isfinite(now)
     alpha[gone], beta[gone] = np.nan, np.nan
@@ -105,7 +112,7 @@ _INPUTS = ("close", "adj_factor", f"index:{COMPOSITE}")
 
 @factor(
     "ha_alpha", chinese="60个月阿尔法", family="beta", direction=-1, unit="fraction a month", inputs=_INPUTS,
-    lookback=None, source="paper 3, chart 13: HAAlpha",
+    lookback=None, source="paper 3, chart 13: HAAlpha", resumes=True,
 )  # fmt: skip
 def ha_alpha(panel: FactorPanel) -> np.ndarray:
     """Constant of the regression r_m = alpha + beta R_m over 60 calendar months, the current one to date.
@@ -118,7 +125,7 @@ def ha_alpha(panel: FactorPanel) -> np.ndarray:
 
 @factor(
     "beta_60m", chinese="60个月贝塔", family="beta", direction=-1, unit="ratio", inputs=_INPUTS, lookback=None,
-    source="paper 3, chart 13: beta",
+    source="paper 3, chart 13: beta", resumes=True,
 )  # fmt: skip
 def beta_60m(panel: FactorPanel) -> np.ndarray:
     """Slope of the regression of :func:`ha_alpha`."""
@@ -134,5 +141,5 @@ def beta_250d(panel: FactorPanel) -> np.ndarray:
     level = panel.index(COMPOSITE)
     daily = np.full(len(level), np.nan)
     daily[1:] = level[1:] / level[:-1] - 1.0
-    slope = kernels.rolling_beta(panel.returns, daily[panel.bar_sessions], panel.starts, 250, 240)
+    slope = kernels.rolling_beta(panel.returns, daily[panel.bar_sessions], panel.runs, 250, 240)
     return panel.spread(aged(panel, slope, 250))

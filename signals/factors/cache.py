@@ -1,14 +1,19 @@
 """Computed factors on disk, by content: data up to each session, code of the factor, sessions asked for.
 
-A factor's values are one file of float64 rows, a row a session, so that a new day is a row more. Beside it stands what
-they were computed from. A value is used again if the code is the same and the history under it is: then further
-sessions are computed from the last bars alone and appended. Anything else is computed anew.
+A factor's values are a file of float64 rows, a row a session, in columns that stay where they are when stocks list:
+there is room for more. The last row of every factor stands in one file for all, with the states of averages that
+remember the whole history: it is what a new day replaces, or puts a row behind. One book tells what was computed from
+what. A value is used again if the code is the same and the history under it is: then further sessions are computed from
+the last bars alone. Anything else is computed anew.
+
+Rows that the book tells are not written over, but by rows of the same history; files are renamed before the book that
+tells them is. So a reader, or a computer that stops, finds what is told.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,28 +21,22 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import DataError
-from engine.files import replacing, write_beside
 from engine.market import Market
 from feeds.sources import cache_folder
-from signals.factors import packing
+from signals.factors.cache_book import Book, Entry, locked, shared
+from signals.factors.cache_history import History, source_of
+from signals.factors.cache_values import Found, Values, mapped, take_columns
 from signals.factors.code import CodeDigests
 from signals.factors.panel import FactorPanel
+from signals.factors.recursions import WARM
 from signals.factors.registry import Factor
 
 Progress = Callable[[int, int, str], None]
-_TAILS = (1, 64, 256, 512, 1024)
+_FORMAT = "2"
+_TAILS = (2 * WARM, 256, 512, 1024)
 """Bars of the panels on which factors go on; a few lengths, so that what is packed serves many factors."""
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """What a file of values was computed from; ``history`` digests the inputs up to the day ``until``."""
-
-    fingerprint: str
-    days: tuple[int, ...]
-    symbols: str
-    history: Mapping[str, str]
-    until: int
+_BATCH = 16
+"""Factors computed whole between two writings of the book."""
 
 
 class FactorCache:
@@ -67,7 +66,7 @@ class FactorCache:
         *,
         schedule: str = "",
         progress: Progress | None = None,
-    ) -> dict[str, np.ndarray]:
+    ) -> Values:
         """Values of factors at sessions of a market.
 
         Parameters
@@ -84,8 +83,8 @@ class FactorCache:
 
         Returns
         -------
-        dict of str to ndarray of float64, shape (D, N)
-            Read-only, mapped from the files.
+        Values
+            By name, float64, shape (D, N).
 
         Raises
         ------
@@ -95,289 +94,291 @@ class FactorCache:
         chosen = list(factors)
         every = np.arange(len(market.sessions)) if rows is None else np.asarray(rows, dtype=np.int64)
         self.computed, self.appended = [], []
+        if not len(every):
+            nothing = Found(None, 0, np.empty((0, len(market.symbols))), np.empty(0))
+            return Values({one.name: nothing for one in chosen})
         work = _Work(self._folder, market, every, schedule or ("daily" if rows is None else ""))
         plans = {one.name: work.plan(one) for one in chosen}
-        work.remember_code()
-        panels = _Panels(market, every)
-        out: dict[str, np.ndarray] = {}
+        panels = _Panels(market, every, work.states(plans.values()))
         try:
-            for done, one in enumerate(chosen):
-                if progress is not None:
-                    progress(done, len(chosen), one.name)
-                kept = plans[one.name]
-                if kept < len(every):
-                    work.write(one, kept, one(panels.of(one, kept)))
-                    (self.appended if kept else self.computed).append(one.name)
-                out[one.name] = work.read(one)
+            try:
+                for done, one in enumerate(chosen):
+                    if progress is not None:
+                        progress(done, len(chosen), one.name)
+                    plan = plans[one.name]
+                    if plan.kept < len(every):
+                        panel = panels.of(one, plan)
+                        panel.recursions.used = set()
+                        work.take(plan, one(panel), panel)
+                        (self.appended if plan.kept else self.computed).append(one.name)
+            finally:
+                work.commit()
         except OSError as error:
             raise DataError(
                 f"the factor cache cannot be written into '{self._folder}' ({error.strerror}); "
                 "set HUICE_CACHE to a folder that can be written"
             ) from error
-        return out
+        return Values({one.name: work.found(plans[one.name]) for one in chosen})
+
+
+@dataclass
+class _Plan:
+    """What is there of one factor: ``rows`` of its file, and the last row if that is right; ``kept`` are both."""
+
+    one: Factor
+    code: str
+    entry: Entry | None = None
+    rows: int = 0
+    kept: int = 0
+    tip: np.ndarray | None = None
+
+
+@dataclass
+class _Taken:
+    """What has been computed of a factor and is not told yet; ``beside``: a file for its first rows."""
+
+    plan: _Plan
+    late: np.ndarray
+    states: dict[str, np.ndarray]
+    beside: Path | None = None
 
 
 class _Panels:
     """Panels for the factors that are computed whole, and for those that only go on: no longer than they need."""
 
-    def __init__(self, market: Market, rows: np.ndarray) -> None:
-        self._market, self._rows = market, rows
-        self._made: dict[tuple[int, int | None], FactorPanel] = {}
+    def __init__(self, market: Market, rows: np.ndarray, states: Mapping[int, Mapping[str, np.ndarray]]) -> None:
+        self._market, self._rows, self._states = market, rows, states
+        self._made: dict[tuple[int, int | None, int | None], FactorPanel] = {}
 
-    def of(self, one: Factor, kept: int) -> FactorPanel:
-        tail = None
-        if kept and one.lookback is not None:
-            tail = next((most for most in _TAILS if one.lookback <= most), one.lookback)
-        if (kept, tail) not in self._made:
+    def of(self, one: Factor, plan: _Plan) -> FactorPanel:
+        tail, since = self._begin(one, plan)
+        if (plan.kept, tail, since) not in self._made:
             along = next(iter(self._made.values()), None)
-            self._made[kept, tail] = FactorPanel(self._market, self._rows[kept:], tail=tail, along=along)
-        return self._made[kept, tail]
+            states = None if since is None else self._states[plan.entry.until]  # type: ignore[union-attr]
+            self._made[plan.kept, tail, since] = FactorPanel(
+                self._market, self._rows[plan.kept :], tail=tail, along=along, since=since, states=states
+            )
+        return self._made[plan.kept, tail, since]
+
+    def _begin(self, one: Factor, plan: _Plan) -> tuple[int | None, int | None]:
+        """Bars to pack, and the session of the states to go on from."""
+        if not plan.kept or plan.entry is None or (one.lookback is None and not one.resumes):
+            return None, None
+        if one.lookback is not None and one.lookback > _TAILS[0]:
+            return next((most for most in _TAILS if one.lookback <= most), one.lookback), None
+        since = int(self._market.position_of(np.datetime64(plan.entry.until, "D"), "right")) - 1
+        if since < self._rows[plan.kept]:
+            return _TAILS[0], since
+        return (None if one.lookback is None else _TAILS[0]), None
 
 
 class _Work:
     """Files of one market and schedule."""
 
     def __init__(self, folder: Path, market: Market, rows: np.ndarray, schedule: str) -> None:
+        if not market.fingerprint:
+            raise DataError("a market without a fingerprint cannot be cached; compute its factors with a FactorPanel")
         self._market = market
-        self._rows = rows
-        self._days = tuple(int(day) for day in market.sessions[rows].astype(np.int64))
+        self._days: list[int] = market.sessions[rows].astype(np.int64).tolist()
+        self._last = int(rows[-1])
         self._symbols = hashlib.sha256("\n".join(market.symbols).encode()).hexdigest()[:16]
         place = str(market.tables.folder) if market.tables is not None else market.fingerprint
         universe = str(market.info.get("universe", ""))
-        first = str(market.sessions[0]) if len(market.sessions) else ""
         rule = schedule or hashlib.sha256(repr(self._days).encode()).hexdigest()
-        if not market.fingerprint:
-            raise DataError("a market without a fingerprint cannot be cached; compute its factors with a FactorPanel")
-        key = hashlib.sha256("\0".join((place, universe, first, rule)).encode()).hexdigest()[:24]
-        self._folder = folder / key
-        self._history: dict[tuple[str, int], str] = {}
-        self._cells: dict[str, list[tuple[int, int]]] = {}
-        self._entries: dict[str, _Entry | None] = {}
-        self._told: dict[str, tuple[tuple[int, ...], int]] = {}
-        self._old: dict[str, Path] = {}
-        self._said: tuple[tuple[int, ...], str] | None = None
-        self._listed = False
-        self._new: dict[tuple[str, int], bool] = {}
-        self._wide: tuple[np.ndarray, np.ndarray] | None = None
-        self._first: np.ndarray | None = None
-        self._keys: np.ndarray | None = None
+        key = "\0".join((_FORMAT, place, universe, str(market.sessions[0]), rule))
+        self._folder = folder / hashlib.sha256(key.encode()).hexdigest()[:24]
         self._digests = CodeDigests(folder)
-        self._columns: dict[str, np.ndarray | None] = {}
-
-    def remember_code(self) -> None:
-        """Keep the digests of the factors' code."""
-        self._digests.remember()
-
-    # -- files ----------------------------------------------------------------------------------
-
-    def _stem(self, one: Factor) -> str:
-        return f"{one.name}.{self._digests.of(one.name, one.compute)}"
-
-    def _note(self, one: Factor) -> Path:
-        return self._folder / f"{self._stem(one)}.json"
-
-    def _file(self, one: Factor, symbols: str) -> Path:
-        return self._folder / f"{self._stem(one)}.{symbols}.f64"
-
-    def _entry(self, one: Factor) -> _Entry | None:
-        if one.name not in self._entries:
-            try:
-                found = json.loads(self._note(one).read_text(encoding="utf-8"))
-                days = self._days_of(found["days"])
-                self._entries[one.name] = _Entry(
-                    found["fingerprint"], days, found["symbols"], found["history"], found["until"]
-                )
-            except (OSError, ValueError, KeyError, TypeError, AttributeError):
-                self._entries[one.name] = None
-        return self._entries[one.name]
-
-    def _days_of(self, text: str) -> tuple[int, ...]:
-        """Days as a note writes them; parsed once for all notes that tell the same."""
-        if text not in self._told:
-            days = tuple(int(word) for word in text.split())
-            self._told[text] = days, _common(days, self._days)
-        return self._told[text][0]
-
-    def _kept(self, days: tuple[int, ...]) -> int:
-        return next((kept for told, kept in self._told.values() if told is days), 0) or _common(days, self._days)
+        self._history = History(market)
+        self._book = Book.load(self._folder)
+        self._tips = self._book.read_tips(self._folder)
+        self._common = shared(self._book.days, self._days)
+        self._columns, self._places = _placed(self._book.columns, market.symbols)
+        self._width = len(self._columns) + max(64, len(self._columns) // 8)
+        self._same: dict[tuple[int, str], bool] = {}
+        self._taken: list[_Taken] = []
+        self._found: dict[str, Found] = {}
 
     # -- what can be kept -----------------------------------------------------------------------
 
-    def plan(self, one: Factor) -> int:
+    def plan(self, one: Factor) -> _Plan:
         """How many of the asked sessions are already there and right."""
-        entry = self._entry(one)
-        if entry is None:
-            return 0
-        same = entry.symbols == self._symbols
-        kept = self._kept(entry.days)
-        file = self._file(one, entry.symbols)
-        columns = None if same else self._old_columns(entry.symbols)
-        width = len(self._market.symbols) if same else (0 if columns is None else len(columns))
-        if not kept or not width or not file.is_file() or file.stat().st_size < kept * width * 8:
-            return 0
-        if entry.fingerprint == self._market.fingerprint and same:
-            return kept
-        last = int(self._market.position_of(np.datetime64(entry.until, "D"), "right")) - 1
-        if columns is not None and self._newcomers_traded(entry.symbols, columns, last):
-            return 0
-        if any(entry.history.get(name) != self._past(name, last) for name in _inputs(one)):
-            return 0
-        if not same:
-            self._widen(one, entry, kept, columns)
-        return kept
+        plan = _Plan(one, self._digests.of(one.name, one.compute), self._book.entries.get(one.name))
+        entry = plan.entry
+        if entry is None or entry.code != plan.code or entry.width < len(self._columns) or not len(self._tips):
+            return plan
+        rows = min(entry.rows, self._common)
+        tip = rows == entry.rows and rows < len(self._days) and self._days[rows] == entry.until
+        if rows + tip == 0 or not self._holds(one.name, entry) or not self._right(one, entry):
+            return plan
+        plan.rows, plan.kept = rows, rows + tip
+        if tip:
+            plan.tip = np.full((1, len(self._places)), np.nan)
+            take_columns(self._tips[entry.tip : entry.tip + 1], self._places, plan.tip)
+        return plan
 
-    def _old_columns(self, symbols: str) -> np.ndarray | None:
-        """Columns of an older list of symbols in this market; None if one of them has gone."""
-        if symbols not in self._columns:
-            try:
-                words = (self._folder / f"{symbols}.symbols").read_text(encoding="utf-8").split("\n")
-                self._columns[symbols] = np.array([self._market.index[word] for word in words], dtype=np.int64)
-            except (OSError, KeyError):
-                self._columns[symbols] = None
-        return self._columns[symbols]
+    def _holds(self, name: str, entry: Entry) -> bool:
+        file = self._file(name, entry.code)
+        return not entry.rows or (file.is_file() and file.stat().st_size >= entry.rows * entry.width * 8)
 
-    def _newcomers_traded(self, symbols: str, columns: np.ndarray, last: int) -> bool:
-        if (symbols, last) not in self._new:
-            new = np.setdiff1d(np.arange(len(self._market.symbols)), columns)
-            self._new[symbols, last] = bool((self._firsts()[new] <= last).any())
-        return self._new[symbols, last]
+    def _right(self, one: Factor, entry: Entry) -> bool:
+        """Whether what the factor reads is what it was, up to the day of its last row."""
+        if (entry.fingerprint, entry.symbols) == (self._market.fingerprint, self._symbols):
+            return True
+        return all(self._unchanged(source, entry.until) for source in _sources(one))
 
-    def _widen(self, one: Factor, entry: _Entry, kept: int, columns: np.ndarray | None) -> None:
-        """Put columns of NaN where stocks have been added to the market since."""
-        assert columns is not None
-        shape = (kept, len(columns))
-        if self._wide is None or self._wide[0].shape != shape:
-            self._wide = np.empty(shape), np.full((kept, len(self._market.symbols)), np.nan)
-        old, wide = self._wide
-        with self._file(one, entry.symbols).open("rb") as file:
-            file.readinto(old)  # type: ignore[arg-type]
-        wide[:, columns] = old
-        self._put(self._file(one, self._symbols), 0, wide)
-        self._entries[one.name] = replace(entry, days=entry.days[:kept], symbols=self._symbols)
-        self._old[one.name] = self._file(one, entry.symbols)
-        if kept == len(self._rows):
-            self._remember(one, entry.days[:kept])
+    def _unchanged(self, source: str, until: int) -> bool:
+        if (until, source) not in self._same:
+            last = int(self._market.position_of(np.datetime64(until, "D"), "right")) - 1
+            told = self._book.histories.get(until, {}).get(source)
+            self._same[until, source] = told is not None and told == self._history.past(source, last)
+        return self._same[until, source]
 
-    # -- the history under the values -----------------------------------------------------------
+    def states(self, plans: Iterable[_Plan]) -> dict[int, dict[str, np.ndarray]]:
+        """States of averages before the last row of what is kept, (N, K), by day and average; zeros for new stocks."""
+        out: dict[int, dict[str, np.ndarray]] = {}
+        there = self._places < self._tips.shape[1]
+        for plan in plans:
+            if not plan.kept or plan.entry is None:
+                continue
+            states = out.setdefault(plan.entry.until, {})
+            for key, (place, count) in plan.entry.states.items():
+                if key not in states:
+                    states[key] = np.zeros((len(self._places), count))
+                    states[key][there] = self._tips[place : place + count, self._places[there]].T
+        return out
 
-    def _firsts(self) -> np.ndarray:
-        """Session of each stock's first bar."""
-        if self._first is None:
-            self._first = packing.first_bars(self._market.traded)
-        return self._first
+    # -- what is new ----------------------------------------------------------------------------
 
-    def _past(self, name: str, last: int) -> str:
-        """Digest of an input up to session ``last``; stocks without a bar by then do not count."""
-        key = (_source_of(name), last)
-        if key not in self._history:
-            self._history[key] = self._digest(*key)
-        return self._history[key]
-
-    def _digest(self, name: str, last: int) -> str:
-        market = self._market
-        if name in market.fields:
-            return f"{self._field(name, last):016x}"
-        if name == "events":
-            old = (market.events["t"] <= last) & (market.events["t"] >= self._firsts()[market.events["i"]])
-            words = [market.symbols[i] for i in market.events["i"][old]]
-            columns = [market.events[column][old] for column in ("t", "cash", "share_ratio", "factor_ratio")]
-            return _hash(np.frombuffer("\n".join(words).encode(), dtype=np.uint8), *columns)
-        if name.startswith("index:"):
-            return _hash(market.known.index_close(name[6:], market.sessions[: last + 1]))
-        return str(market.known.history_digest(market.sessions[last], self._firsts() <= last))
-
-    def _field(self, name: str, last: int) -> int:
-        """Sum of hashes of a field's cells up to session ``last``: only what is new since an earlier one is read."""
-        if self._keys is None:
-            digests = (hashlib.sha256(symbol.encode()).digest()[:8] for symbol in self._market.symbols)
-            self._keys = np.array([int.from_bytes(one, "little") for one in digests], dtype=np.uint64)
-        known = self._cells.setdefault(name, [(-1, 0)])
-        begin, total = min(known, key=lambda one: abs(one[0] - last))
-        values = np.asarray(getattr(self._market, name))
-        words = values.view(f"u{values.dtype.itemsize}")
-        low, high = min(begin, last), max(begin, last)
-        between = int(packing.mix_cells(words, self._firsts(), self._keys, low + 1, high + 1))
-        known.append((last, (total + (between if last > begin else -between)) % 2**64))
-        return known[-1][1]
-
-    def _remember(self, one: Factor, days: tuple[int, ...]) -> None:
-        last = int(self._market.position_of(np.datetime64(days[-1], "D")))
-        history = {name: self._past(name, last) for name in _inputs(one)}
-        self._tell(one, _Entry(self._market.fingerprint, days, self._symbols, history, days[-1]))
-
-    def _tell(self, one: Factor, entry: _Entry) -> None:
-        listing = self._folder / f"{self._symbols}.symbols"
-        if not self._listed and not listing.is_file():
-            write_beside(listing, "\n".join(self._market.symbols))
-        self._listed = True
-        text = json.dumps(vars(entry) | {"days": self._words_of(entry.days)})
-        write_beside(self._note(one), text)
-        self._entries[one.name] = entry
-        if one.name in self._old:
-            self._old.pop(one.name).unlink(missing_ok=True)
-
-    def _words_of(self, days: tuple[int, ...]) -> str:
-        if self._said is None or self._said[0] != days:
-            self._said = days, " ".join(str(day) for day in days)
-        return self._said[1]
-
-    # -- values ---------------------------------------------------------------------------------
-
-    def write(self, one: Factor, kept: int, values: np.ndarray) -> None:
-        """Put values after the first ``kept`` rows; at every moment the note tells no more than the file holds."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        file = self._file(one, self._symbols)
-        entry = self._entry(one)
-        if kept and entry is not None and len(entry.days) > kept:
-            self._tell(one, replace(entry, days=entry.days[:kept]))
-        elif not kept:
-            self._note(one).unlink(missing_ok=True)
-            self._entries[one.name] = None
-        self._put(file, kept, values)
-        self._remember(one, self._days[: kept + len(values)])
-
-    @staticmethod
-    def _put(file: Path, kept: int, values: np.ndarray) -> None:
-        if kept:
-            with file.open("r+b") as out:
-                out.seek(kept * values.shape[1] * 8)
-                out.truncate()
-                values.tofile(out)
+    def take(self, plan: _Plan, values: np.ndarray, panel: FactorPanel) -> None:
+        """Take what comes after the kept rows."""
+        states = {key: panel.recursions.kept[key] for key in sorted(panel.recursions.used)}
+        if plan.kept:
+            late = values if plan.tip is None else np.concatenate([plan.tip, values])
+            self._taken.append(_Taken(plan, late, states))
             return
-        with replacing(file) as beside, beside.open("wb") as out:
-            values.tofile(out)
+        beside = None
+        if len(values) > 1:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            beside = self._folder / f".{plan.one.name}.{os.getpid()}"
+            self._wide(values[:-1], self._width).tofile(beside)
+        file = None if beside is None else mapped(beside, self._width)
+        self._found[plan.one.name] = Found(file, len(values) - 1, values[-1:].copy(), self._places)
+        self._taken.append(_Taken(plan, values[-1:].copy(), states, beside))
+        if sum(one.beside is not None for one in self._taken) >= _BATCH:
+            self.commit()
 
-    def read(self, one: Factor) -> np.ndarray:
-        """The values asked for, mapped."""
-        shape = (len(self._rows), len(self._market.symbols))
-        if not shape[0] or not shape[1]:
-            return np.empty(shape)
-        return np.memmap(self._file(one, self._symbols), dtype=np.float64, mode="r", shape=shape)
+    def found(self, plan: _Plan) -> Found:
+        """Where the values of a factor are."""
+        if plan.one.name not in self._found:
+            late = np.empty((0, len(self._places))) if plan.tip is None else plan.tip
+            self._found[plan.one.name] = self._behind(plan, late)
+        return self._found[plan.one.name]
+
+    def _behind(self, plan: _Plan, late: np.ndarray) -> Found:
+        file = mapped(self._file(plan.one.name, plan.code), plan.entry.width) if plan.rows and plan.entry else None
+        return Found(file, plan.rows, late, self._places)
+
+    def _wide(self, values: np.ndarray, width: int) -> np.ndarray:
+        out = np.full((len(values), width), np.nan)
+        out[:, self._places] = values
+        return out
+
+    def _file(self, name: str, code: str) -> Path:
+        return self._folder / f"{name}.{code}.f64"
+
+    # -- telling it -----------------------------------------------------------------------------
+
+    def commit(self) -> None:
+        """Put what has been taken into the files and tell it; what others have told meanwhile stays."""
+        self._digests.remember()
+        taken, self._taken = self._taken, []
+        for one in taken:
+            if one.plan.kept:
+                self._found[one.plan.one.name] = self._behind(one.plan, one.late)
+        if not taken:
+            return
+        with locked(self._folder):
+            book = Book.load(self._folder)
+            tips = book.read_tips(self._folder)
+            if self._columns[: len(book.columns)] != book.columns:  # another market's stocks have come in between
+                for one in taken:
+                    if one.beside is not None:
+                        one.beside.unlink(missing_ok=True)
+                return
+            taken = [one for one in taken if one.beside or book.entries.get(one.plan.one.name) == one.plan.entry]
+            stale = [one for one in taken if not one.plan.kept and one.plan.one.name in book.entries]
+            if stale:  # a file is replaced: until it is told anew, nothing is told of it
+                for one in stale:
+                    gone = book.entries.pop(one.plan.one.name)
+                    self._file(one.plan.one.name, gone.code).unlink(missing_ok=True)
+                book.save(self._folder)
+            book.columns = self._columns
+            book.agree_on_days(self._days[:-1])
+            for one in taken:
+                self._put(one)
+            old = book.tips
+            self._tell(book, tips, taken)
+            if old:
+                (self._folder / old).unlink(missing_ok=True)
+
+    def _put(self, one: _Taken) -> None:
+        """All but the last row into the factor's file."""
+        file = self._file(one.plan.one.name, one.plan.code)
+        if one.beside is not None:
+            one.beside.replace(file)
+        elif len(one.late) > 1:
+            assert one.plan.entry is not None
+            with file.open("r+b" if one.plan.rows else "wb") as out:
+                out.seek(one.plan.rows * one.plan.entry.width * 8)
+                self._wide(one.late[:-1], one.plan.entry.width).tofile(out)
+
+    def _tell(self, book: Book, tips: np.ndarray, taken: list[_Taken]) -> None:
+        """The last rows and states into a file of their own, and all of it into the book."""
+        names = {one.plan.one.name for one in taken}
+        keep = sorted({row for name, entry in book.entries.items() if name not in names for row in entry.rows_of_tips})
+        states = {id(values): values for one in taken for values in one.states.values()}
+        count = len(keep) + len(taken) + sum(values.shape[1] for values in states.values())
+        rows = np.full((count, len(self._columns)), np.nan)
+        rows[: len(keep), : tips.shape[1]] = tips[keep] if len(keep) else 0.0
+        moved = {old: new for new, old in enumerate(keep)}
+        book.entries = {name: _moved(entry, moved) for name, entry in book.entries.items() if name not in names}
+        place = len(keep)
+        where: dict[int, tuple[int, int]] = {}
+        for key, values in states.items():
+            where[key] = place, values.shape[1]
+            rows[place : place + values.shape[1]] = 0.0
+            rows[place : place + values.shape[1], self._places] = values.T
+            place += values.shape[1]
+        until = self._days[-1]
+        history = book.histories.setdefault(until, {})
+        for one in taken:
+            plan = one.plan
+            for source in _sources(plan.one):
+                history[source] = self._history.past(source, self._last)
+            rows[place, self._places] = one.late[-1]
+            width = plan.entry.width if plan.kept and plan.entry else self._width
+            book.entries[plan.one.name] = Entry(
+                plan.code, width, len(self._days) - 1, until, place,
+                {key: where[id(values)] for key, values in one.states.items()},
+                self._market.fingerprint, self._symbols,
+            )  # fmt: skip
+            place += 1
+        book.write_tips(self._folder, rows)
+        book.save(self._folder)
 
 
-def _inputs(one: Factor) -> tuple[str, ...]:
-    return ("traded", *one.inputs)
+def _sources(one: Factor) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(source_of, ("traded", *one.inputs))))
 
 
-def _source_of(name: str) -> str:
-    """What an input is read from: its own field or index, or the dated tables as a whole."""
-    return name if ":" not in name or name.startswith("index:") else "tables"
+def _placed(columns: list[str], symbols: list[str]) -> tuple[list[str], np.ndarray]:
+    """The columns with those of new symbols behind them, and the column of each symbol."""
+    place = {symbol: k for k, symbol in enumerate(columns)}
+    new = [symbol for symbol in symbols if symbol not in place]
+    place.update((symbol, len(columns) + k) for k, symbol in enumerate(new))
+    return columns + new, np.array([place[symbol] for symbol in symbols], dtype=np.int64)
 
 
-def _common(old: Sequence[int], new: Sequence[int]) -> int:
-    count = 0
-    for a, b in zip(old, new, strict=False):
-        if a != b:
-            break
-        count += 1
-    return count
-
-
-def _hash(*arrays: np.ndarray) -> str:
-    words = []
-    for values in arrays:
-        flat = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-        whole = len(flat) // 8 * 8
-        mixed = int(packing.mix(flat[:whole].view(np.uint64)))
-        words.append(f"{values.shape} {mixed:x} {flat[whole:].tobytes().hex()}")
-    return hashlib.sha256(" ".join(words).encode()).hexdigest()[:16]
+def _moved(entry: Entry, places: Mapping[int, int]) -> Entry:
+    states = {key: (places[first], count) for key, (first, count) in entry.states.items()}
+    return replace(entry, tip=places[entry.tip], states=states)

@@ -16,7 +16,7 @@ from engine.files import write_beside
 
 _HERE = Path(__file__).resolve().parent
 _SIGNALS = _HERE.parent
-_BASE = ("panel.py", "packing.py")
+_BASE = ("panel.py", "packing.py", "recursions.py")
 """Files that every factor runs through; their bytes count as a whole."""
 
 

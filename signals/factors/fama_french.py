@@ -18,34 +18,45 @@ def daily_factors(panel: FactorPanel) -> tuple[np.ndarray, np.ndarray, np.ndarra
     all members by float market value, without a riskless rate: with a constant in the regression, and over windows
     in which the rate hardly moves, it changes no residual.
 
+    Months in which the panel has packed no bar are left out.
+
     Returns
     -------
     tuple of three ndarray of float64, shape (T,)
     """
-    return panel.of_source("fama french", lambda: _daily_factors(panel))
+    done, out = panel.of_source("fama french", lambda: _nothing(panel))
+    ends = month_ends(panel.sessions)
+    used = np.zeros(len(panel.sessions), dtype=bool)
+    used[panel.bar_sessions] = True
+    months = np.unique(np.searchsorted(ends, np.flatnonzero(used)) - 1)
+    wanted = months[(months >= 0) & ~done[months]]
+    if len(wanted):
+        _fill(panel, ends, wanted, out)
+        done[wanted] = True
+    return out[0], out[1], out[2]
 
 
-def _daily_factors(panel: FactorPanel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _nothing(panel: FactorPanel) -> tuple[np.ndarray, np.ndarray]:
+    """Which holding months have been computed, and the factors of their days, (3, T)."""
+    return np.zeros(len(month_ends(panel.sessions)), dtype=bool), np.full((3, len(panel.sessions)), np.nan)
+
+
+def _fill(panel: FactorPanel, ends: np.ndarray, months: np.ndarray, out: np.ndarray) -> None:
     from signals.factors import items
 
     source = panel.source
-    ends = month_ends(panel.sessions)
-    formed = FactorPanel(source, ends, tail=1)
+    formed = FactorPanel(source, ends[months], tail=1, along=panel)
     close = formed.at("close")
     members = formed.traded & (formed.at("member") > 0)
     float_value = np.where(members, close * formed.at("float_shares"), np.nan)
     whole_value = np.where(formed.traded, close * formed.at("total_shares"), np.nan)
     book = items.item(formed, "parent_equity")
-    out = np.full((3, len(panel.sessions)), np.nan)
-    for k, end in enumerate(ends):
-        last = ends[k + 1] if k + 1 < len(ends) else len(panel.sessions) - 1
-        if last <= end:
-            continue
-        span = slice(int(end) + 1, int(last) + 1)
+    for k, month in enumerate(months):
+        last = ends[month + 1] if month + 1 < len(ends) else len(panel.sessions) - 1
+        span = slice(int(ends[month]) + 1, int(last) + 1)
         returns = source.close[span] / source.preclose[span] - 1.0
         returns = np.where(source.traded[span] > 0, returns, np.nan)
         out[:, span] = _month(float_value[k], book[k], whole_value[k], returns)
-    return out[0], out[1], out[2]
 
 
 def _month(size: np.ndarray, book: np.ndarray, value: np.ndarray, returns: np.ndarray) -> np.ndarray:

@@ -173,7 +173,8 @@ def ema(
     x = _array(values)
     room = _room(len(x), out)
     begin = np.ascontiguousarray(starts, dtype=np.int64)
-    sum_kernels.emas(x, begin, float(alpha) or 2.0 / (span + 1.0), min_count, room)
+    state = np.zeros((len(begin) - 1, 2))
+    sum_kernels.emas(x, begin[:-1], begin[1:], state, float(alpha) or 2.0 / (span + 1.0), min_count, room)
     return room
 
 

@@ -17,8 +17,8 @@ _CHART = "paper 3, chart 13: "
 def past_return(panel: FactorPanel, bars: int, skip: int = 0) -> np.ndarray:
     """Return over ``bars`` bars that ended ``skip`` bars ago, dividends included; packed fractions, (R,)."""
     price = panel.adjusted("close")
-    late = kernels.shift(price, panel.starts, skip) if skip else price
-    return np.asarray(late / kernels.shift(price, panel.starts, skip + bars) - 1.0)
+    late = kernels.shift(price, panel.runs, skip) if skip else price
+    return np.asarray(late / kernels.shift(price, panel.runs, skip + bars) - 1.0)
 
 
 def _horizon(months: int) -> None:
@@ -55,7 +55,7 @@ def _horizon(months: int) -> None:
     def decayed(panel: FactorPanel) -> np.ndarray:
         product = panel.bars("turnover") * panel.returns
         rate = float(np.exp(-1.0 / (4.0 * months)))
-        values = kernels.rolling_decay(product, panel.starts, bars, bars * 4 // 5, rate=rate, normalise=False)
+        values = kernels.rolling_decay(product, panel.runs, bars, bars * 4 // 5, rate=rate, normalise=False)
         return panel.spread(aged(panel, values, bars))
 
     decayed.__doc__ = (
@@ -98,7 +98,7 @@ for _long, _name in ((6, "momentum_6_1"), (12, "momentum_12_1"), (24, "momentum_
 def _near_high(bars: int) -> Callable[[FactorPanel], np.ndarray]:
     def compute(panel: FactorPanel) -> np.ndarray:
         price = panel.adjusted("close")
-        return panel.spread(price / kernels.rolling_max(price, panel.starts, bars))
+        return panel.spread(price / kernels.rolling_max(price, panel.runs, bars))
 
     return compute
 
@@ -115,7 +115,7 @@ _simple("near_high_60d", "距60日最高价", 1, 60, "P_t over the highest back-
 )  # fmt: skip
 def overnight_return_20(panel: FactorPanel) -> np.ndarray:
     """Mean over 20 bars of open / reference price - 1."""
-    return panel.spread(kernels.rolling_mean(panel.bars("open") / panel.bars("preclose") - 1.0, panel.starts, 20))
+    return panel.spread(kernels.rolling_mean(panel.bars("open") / panel.bars("preclose") - 1.0, panel.runs, 20))
 
 
 @factor(
@@ -124,7 +124,7 @@ def overnight_return_20(panel: FactorPanel) -> np.ndarray:
 )  # fmt: skip
 def intraday_return_20(panel: FactorPanel) -> np.ndarray:
     """Mean over 20 bars of close / open - 1."""
-    return panel.spread(kernels.rolling_mean(panel.bars("close") / panel.bars("open") - 1.0, panel.starts, 20))
+    return panel.spread(kernels.rolling_mean(panel.bars("close") / panel.bars("open") - 1.0, panel.runs, 20))
 
 
 @factor(
@@ -133,7 +133,7 @@ def intraday_return_20(panel: FactorPanel) -> np.ndarray:
 )  # fmt: skip
 def max_return_20(panel: FactorPanel) -> np.ndarray:
     """Highest daily return of 20 bars."""
-    return panel.spread(kernels.rolling_max(panel.returns, panel.starts, 20))
+    return panel.spread(kernels.rolling_max(panel.returns, panel.runs, 20))
 
 
 @factor(
@@ -142,6 +142,6 @@ def max_return_20(panel: FactorPanel) -> np.ndarray:
 )  # fmt: skip
 def path_consistency_60(panel: FactorPanel) -> np.ndarray:
     """Sum of daily returns over the sum of their absolute values, 60 bars: 1 is a straight climb."""
-    moves = kernels.rolling_sum(np.abs(panel.returns), panel.starts, 60)
+    moves = kernels.rolling_sum(np.abs(panel.returns), panel.runs, 60)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return panel.spread(np.where(moves > 0, kernels.rolling_sum(panel.returns, panel.starts, 60) / moves, np.nan))
+        return panel.spread(np.where(moves > 0, kernels.rolling_sum(panel.returns, panel.runs, 60) / moves, np.nan))

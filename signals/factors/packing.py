@@ -9,9 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-ANCHOR = 64
-"""Running sums of the kernels restart at bars whose number in the pack of a stock is a multiple of this."""
-
 
 @njit(cache=True)
 def count_bars(traded: np.ndarray, begin: np.ndarray, order: np.ndarray) -> np.ndarray:
@@ -109,40 +106,31 @@ def gather(values: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def last_bars(traded: np.ndarray, rows: np.ndarray, bars: int) -> np.ndarray:
-    """First session of each stock so that ``bars`` bars lie before the first of ``rows`` in the pack; (N,) int64.
+def last_bars(traded: np.ndarray, wanted: np.ndarray, end: int, bars: int) -> np.ndarray:
+    """Session from which each stock has ``bars`` bars before session ``end``; (N,) int64.
 
-    The pack of a stock begins at a bar whose number, counted from its first in the panel, is a multiple of
-    :data:`ANCHOR`: kernels that restart their running sums at such bars then give the same bits as over the whole
-    history. A stock that has fewer bars begins with its first; one that trades on none of ``rows`` has none.
+    One that has fewer begins with its first; one that is not ``wanted`` (N,) begins after the last session.
     """
     sessions, stocks = traded.shape
     begin = np.full(stocks, sessions, dtype=np.int64)
-    number = np.zeros(stocks, dtype=np.int64)
-    for t in range(rows[0]):
-        for i in range(stocks):
-            number[i] += traded[t, i] != 0
+    lacking = np.full(stocks, bars, dtype=np.int64)
     left = np.empty(stocks, dtype=np.int64)  # stocks that look for their first bar, walking back
     count = 0
     for i in range(stocks):
-        for d in range(len(rows)):
-            if traded[rows[d], i]:
-                begin[i] = rows[0]
-                first = max(0, (number[i] - bars) // ANCHOR * ANCHOR)
-                number[i] -= first  # bars yet to come
-                if number[i] > 0:
-                    left[count] = i
-                    count += 1
-                break
-    t = rows[0] - 1
+        if wanted[i]:
+            begin[i] = end
+            if bars > 0:
+                left[count] = i
+                count += 1
+    t = end - 1
     while count and t >= 0:
         going = 0
         for k in range(count):
             i = left[k]
             if traded[t, i]:
-                number[i] -= 1
+                lacking[i] -= 1
                 begin[i] = t
-            if number[i] > 0:
+            if lacking[i] > 0:
                 left[going] = i
                 going += 1
         count = going

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,6 +11,7 @@ from engine.errors import ConfigError, DataError
 from engine.market import Market
 from engine.view import View
 from signals.factors import packing
+from signals.factors.recursions import WARM, Recursions
 
 Made = TypeVar("Made")
 
@@ -32,6 +33,11 @@ class FactorPanel:
         factors whose ``lookback`` is at most ``tail``; the whole history by default.
     along : FactorPanel, optional
         Another panel of the same source, with which :meth:`of_source` is shared.
+    since : int, optional
+        A session before the first one asked for, from which factors go on: what is packed are the ``tail`` bars up to
+        it, at least 2 ``recursions.WARM``, and all after it.
+    states : mapping of str to ndarray, optional
+        What ``recursions.kept`` was of a panel whose last session asked for was ``since``.
 
     Attributes
     ----------
@@ -43,6 +49,11 @@ class FactorPanel:
     symbols : list of str, length N
     starts : ndarray of int64, shape (N + 1,)
         Bars of stock i are packed rows ``starts[i]:starts[i + 1]``.
+    runs : ndarray of int64
+        ``starts`` for rolling kernels: stocks that have bars before all that may be asked for are taken as one, which
+        spares the windows at their beginning. Equal to ``starts`` where the whole history is packed.
+    recursions : Recursions
+        States of the averages that remember all of the history.
 
     Raises
     ------
@@ -56,6 +67,8 @@ class FactorPanel:
         rows: Sequence[int] | np.ndarray | None = None,
         tail: int | None = None,
         along: FactorPanel | None = None,
+        since: int | None = None,
+        states: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self.source = source
         self._market: Market = source._market if isinstance(source, View) else source
@@ -70,22 +83,57 @@ class FactorPanel:
         self.symbols = source.symbols
         self.shape = (len(self.rows), len(self.symbols))
         self._traded: np.ndarray = source.traded
+        end, held = 0, 0
         if tail is None or not len(self.rows):
             self._begin = np.zeros(len(self.symbols), dtype=np.int64)
+        elif since is None:
+            wanted = np.asarray(self._traded[self.rows].any(axis=0))
+            end, held = int(self.rows[0]), int(tail) - 1
+            self._begin = packing.last_bars(self._traded, wanted, end, held)
         else:
-            self._begin = packing.last_bars(self._traded, self.rows, int(tail))
+            wanted = np.asarray(self._traded[since + 1 : self.rows[-1] + 1].any(axis=0))
+            end, held = since + 1, int(tail)
+            self._begin = packing.last_bars(self._traded, wanted, end, held)
         self._order = np.argsort(self._begin, kind="stable")
         counts = packing.count_bars(self._traded, self._begin, self._order)
         self.starts = np.concatenate([[0], np.cumsum(counts)])
+        self.runs = self._runs(counts - self._traded[end:].sum(axis=0, dtype=np.int64) >= held) if held else self.starts
         self._memo: dict[Any, Any] = {}
+        self._under: dict[Any, set[str]] = {}
+        self.recursions = self._recursions(since, states)
         self._of_source: dict[Any, Any] = {} if along is None else along._of_source
+
+    def _runs(self, cut: np.ndarray) -> np.ndarray:
+        """Starts without those between two stocks of which no value is asked for whose window reaches over them."""
+        counts = np.diff(self.starts)
+        whole = (counts > 0) & ~cut
+        edges = np.zeros(len(self.starts), dtype=bool)
+        edges[[0, -1]] = True
+        edges[:-1] |= whole
+        edges[1:] |= whole
+        return self.starts[edges]
+
+    def _recursions(self, since: int | None, states: Mapping[str, np.ndarray] | None) -> Recursions:
+        def before(session: int) -> np.ndarray:
+            """Packed row of each stock, the warming bars before those after a session; its first if it has fewer."""
+            after = self._traded[session + 1 :].sum(axis=0, dtype=np.int64)
+            return np.maximum(self.starts[:-1], self.starts[1:] - after - WARM)
+
+        begin = self.starts[:-1] if since is None else before(since)
+        mark = np.maximum(begin, before(int(self.rows[-1]))) if len(self.rows) else begin
+        return Recursions(begin, mark, self.starts[1:], states)
 
     # -- bars, packed -------------------------------------------------------------------------------
 
     def shared(self, key: Any, make: Callable[[], Made]) -> Made:
         """What ``make()`` gives, made once for all factors of this panel."""
         if key not in self._memo:
-            self._memo[key] = make()
+            outer, self.recursions.used = self.recursions.used, set()
+            try:
+                self._memo[key] = make()
+            finally:
+                self._under[key], self.recursions.used = self.recursions.used, outer
+        self.recursions.used |= self._under[key]
         found: Made = self._memo[key]
         return found
 
@@ -99,6 +147,7 @@ class FactorPanel:
     def forget(self) -> None:
         """Drop the intermediate results that :meth:`shared` and :meth:`of_source` hold."""
         self._memo.clear()
+        self._under.clear()
         self._of_source.clear()
 
     def bars(self, field: str) -> np.ndarray:

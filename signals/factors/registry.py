@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Compute = Callable[["FactorPanel"], np.ndarray]
 
+HISTORY = 1_300
+"""Sessions that a market should hold for a factor that reads all of a stock's history: 60 months and a margin."""
+
 FAMILIES: dict[str, str] = {
     "valuation": "估值",
     "growth": "成长",
@@ -67,6 +70,9 @@ class Factor:
     source : str
         Paper and table, or who defined it.
     compute : callable
+    resumes : bool
+        Whether a factor without a ``lookback`` can go on without the history: all that it remembers of it are averages
+        of :mod:`signals.factors.recursions`, and besides it reads no more than their ``WARM`` bars.
     """
 
     name: str
@@ -78,6 +84,15 @@ class Factor:
     lookback: int | None
     source: str
     compute: Compute
+    resumes: bool = False
+
+    @property
+    def history(self) -> int:
+        """Sessions that a market should hold before the first one asked for.
+
+        Half as many again as its bars, because a stock may have been halted; :data:`HISTORY` if it reads all.
+        """
+        return HISTORY if self.lookback is None else self.lookback + self.lookback // 2
 
     @property
     def formula(self) -> str:
@@ -154,6 +169,7 @@ def factor(
     inputs: Iterable[str],
     lookback: int | None,
     source: str,
+    resumes: bool = False,
 ) -> Callable[[Compute], Compute]:
     """Declare the function below as a factor; see :class:`Factor` for what the words mean.
 
@@ -165,7 +181,7 @@ def factor(
 
     def register(compute: Compute) -> Compute:
         given = (inputs,) if isinstance(inputs, str) else tuple(inputs)  # a lone name is no list of letters
-        add(Factor(name, chinese, family, direction, unit, given, lookback, source, compute))
+        add(Factor(name, chinese, family, direction, unit, given, lookback, source, compute, resumes))
         return compute
 
     return register
@@ -253,6 +269,11 @@ def registered() -> Mapping[str, Factor]:
     order = {family: place for place, family in enumerate(FAMILIES)}
     ranked = sorted(_FACTORS.values(), key=lambda one: order.get(one.family, len(order)))
     return {one.name: one for one in ranked}
+
+
+def of_users() -> list[Factor]:
+    """Factors that are none of ours, declared in this process so far; our own modules are not loaded for it."""
+    return [one for one in _FACTORS.values() if not _home(one.compute)[0].startswith("signals.")]
 
 
 def get(name: str) -> Factor:

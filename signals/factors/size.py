@@ -100,10 +100,11 @@ def mid_cap(panel: FactorPanel) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         size = on_bars(panel, np.log(market_value(panel)))
         there = np.isfinite(size) & (panel.at("member") > 0)
-        count = there.sum(axis=1, keepdims=True)
+        count, days = there.sum(axis=1, keepdims=True), np.nonzero(there)[0]
 
         def mean(values: np.ndarray) -> np.ndarray:
-            return np.where(there, values, 0.0).sum(axis=1, keepdims=True) / count
+            """One stock after the other: another that is absent changes no bit of it."""
+            return np.bincount(days, weights=values[there], minlength=len(count))[:, None] / count
 
         gap = size - mean(size)
         z = gap / np.sqrt(mean(gap**2) * count / (count - 1))

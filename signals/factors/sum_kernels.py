@@ -130,35 +130,46 @@ def sums(
 
 
 @njit(cache=True, error_model="numpy")
-def emas(x: np.ndarray, starts: np.ndarray, alpha: float, min_count: int, out: np.ndarray) -> None:
+def emas(
+    x: np.ndarray, begin: np.ndarray, end: np.ndarray, state: np.ndarray, alpha: float, min_count: int, out: np.ndarray
+) -> None:
     """Exponential average, seeded with the first value; a missing value leaves it where it is.
 
-    Two stocks go side by side: each step waits for the one before, so the processor has time for both.
+    Rows ``begin[i]`` to ``end[i] - 1`` of stock i go on from ``state[i]``, which then holds what comes after them: the
+    average and the number of values in it, (N, 2), zeros before the first. Two stocks go side by side: each step waits
+    for the one before, so the processor has time for both.
     """
-    stocks = len(starts) - 1
+    stocks = len(begin)
     for i in range(0, stocks, 2):
-        a, b = starts[i], starts[i + 1]
-        m, n = starts[i + 1] - a, (starts[i + 2] - b if i + 1 < stocks else 0)
-        first, second, seen, seen_second = 0.0, 0.0, 0, 0
+        j = min(i + 1, stocks - 1)
+        a, b = begin[i], begin[j]
+        m, n = end[i] - a, (end[j] - b if j > i else 0)
+        first, second, seen, seen_second = state[i, 0], state[j, 0], state[i, 1], state[j, 1]
         both = min(m, n)
         for r in range(both):
             u, v = x[a + r], x[b + r]
             if abs(u) <= LARGEST:
                 first = first + alpha * (u - first) if seen else u
-                seen += 1
+                seen += 1.0
             if abs(v) <= LARGEST:
                 second = second + alpha * (v - second) if seen_second else v
-                seen_second += 1
+                seen_second += 1.0
             out[a + r] = first if seen >= min_count else np.nan
             out[b + r] = second if seen_second >= min_count else np.nan
-        if n > m:
-            a, m, first, seen = b, n, second, seen_second
         for r in range(both, m):
             u = x[a + r]
             if abs(u) <= LARGEST:
                 first = first + alpha * (u - first) if seen else u
-                seen += 1
+                seen += 1.0
             out[a + r] = first if seen >= min_count else np.nan
+        for r in range(both, n):
+            v = x[b + r]
+            if abs(v) <= LARGEST:
+                second = second + alpha * (v - second) if seen_second else v
+                seen_second += 1.0
+            out[b + r] = second if seen_second >= min_count else np.nan
+        state[j, 0], state[j, 1] = second, seen_second
+        state[i, 0], state[i, 1] = first, seen
 
 
 @njit(cache=True, error_model="numpy")

@@ -11,8 +11,10 @@ import numpy as np
 
 from signals.factors import kernels
 from signals.factors.panel import FactorPanel
-from signals.factors.technical_parts import CLOSE, averaged, moves, over, positive, shifted, smoothed, summed, technical
+from signals.factors.quantities import over
+from signals.factors.technical_parts import CLOSE, averaged, moves, positive, shifted, smoothed, summed, technical
 from signals.factors.technical_parts import wilder as wilder_average
+from signals.factors.windows import aged
 
 _CHART = "paper 3, chart 13: "
 
@@ -25,49 +27,44 @@ def _dif(panel: FactorPanel) -> np.ndarray:
 
     def make() -> np.ndarray:
         close = panel.adjusted("close")
-        return smoothed(panel, close, 10, 1) - smoothed(panel, close, 30, 1)
+        return smoothed(panel, "close", close, 10, 1) - smoothed(panel, "close", close, 30, 1)
 
     return panel.shared("technical dif", make)
 
 
 def _dea(panel: FactorPanel) -> np.ndarray:
-    return panel.shared("technical dea", lambda: smoothed(panel, _dif(panel), 15, 1))
+    return panel.shared("technical dea", lambda: smoothed(panel, "dif", _dif(panel), 15, 1))
 
 
-def _from_bar(panel: FactorPanel, values: np.ndarray, bars: int) -> np.ndarray:
-    """Over the adjustment factor, NaN on the first ``bars - 1`` bars."""
-    out = values / panel.bars("adj_factor")
-    begin, end = panel.starts[:-1], panel.starts[1:]
-    for late in range(bars - 1):
-        rows = begin + late
-        out[rows[rows < end]] = np.nan
-    return out
+def _yuan_of_the_day(panel: FactorPanel, values: np.ndarray, bars: int) -> np.ndarray:
+    """Adjusted prices over the adjustment factor, NaN on the first ``bars - 1`` bars."""
+    return aged(panel, values / panel.bars("adj_factor"), bars)
 
 
 @technical("dif_30_10_15", "DIF(10,30)", CLOSE, None, unit="yuan", direction=-1, source=f"{_CHART}DIF")
 def dif_30_10_15(panel: FactorPanel) -> np.ndarray:
     """EMA(close, 10) - EMA(close, 30), in yuan of the day; from the 30th bar on."""
-    return _from_bar(panel, _dif(panel), 30)
+    return _yuan_of_the_day(panel, _dif(panel), 30)
 
 
 @technical("dea_30_10_15", "DEA(10,30,15)", CLOSE, None, unit="yuan", direction=-1, source=f"{_CHART}DEA")
 def dea_30_10_15(panel: FactorPanel) -> np.ndarray:
     """EMA(DIF, 15), in yuan of the day; from the 44th bar on."""
-    return _from_bar(panel, _dea(panel), 44)
+    return _yuan_of_the_day(panel, _dea(panel), 44)
 
 
 @technical("macd_30_10_15", "MACD(10,30,15)", CLOSE, None, unit="yuan", direction=-1, source=f"{_CHART}MACD")
 def macd_30_10_15(panel: FactorPanel) -> np.ndarray:
     """2 (DIF - DEA), the histogram of Chinese charts, in yuan of the day; from the 44th bar on."""
-    return _from_bar(panel, 2.0 * (_dif(panel) - _dea(panel)), 44)
+    return _yuan_of_the_day(panel, 2.0 * (_dif(panel) - _dea(panel)), 44)
 
 
 # -- strength ---------------------------------------------------------------------------------------
 
 
 def _rsi(panel: FactorPanel, window: int) -> np.ndarray:
-    gain = wilder_average(panel, positive(moves(panel)), window)
-    loss = wilder_average(panel, positive(-moves(panel)), window)
+    gain = wilder_average(panel, "rises", positive(moves(panel)), window)
+    loss = wilder_average(panel, "falls", positive(-moves(panel)), window)
     return over(100.0 * gain, gain + loss)
 
 
@@ -114,7 +111,7 @@ def efficiency_10(panel: FactorPanel) -> np.ndarray:
 def vhf_28(panel: FactorPanel) -> np.ndarray:
     """Vertical horizontal filter: (highest - lowest close of 28) / sum of the 28 absolute moves."""
     close = panel.adjusted("close")
-    reach = kernels.rolling_max(close, panel.starts, 28) - kernels.rolling_min(close, panel.starts, 28)
+    reach = kernels.rolling_max(close, panel.runs, 28) - kernels.rolling_min(close, panel.runs, 28)
     return over(reach, summed(panel, np.abs(moves(panel)), 28))
 
 
@@ -156,24 +153,26 @@ def bbi(panel: FactorPanel) -> np.ndarray:
 def ppo_12_26(panel: FactorPanel) -> np.ndarray:
     """100 (EMA 12 / EMA 26 - 1); from the 26th bar on."""
     close = panel.adjusted("close")
-    return 100.0 * (smoothed(panel, close, 12) / smoothed(panel, close, 26) - 1.0)
+    return 100.0 * (smoothed(panel, "close", close, 12) / smoothed(panel, "close", close, 26) - 1.0)
 
 
 @technical("trix_12", "三重指数平滑变动", CLOSE, None, unit="per cent")
 def trix_12(panel: FactorPanel) -> np.ndarray:
     """Change in per cent of the EMA of the EMA of the EMA of the close, 12 bars each; from the 35th bar on."""
     triple = panel.adjusted("close")
-    for least in (1, 1, 34):
-        triple = smoothed(panel, triple, 12, least)
+    for name, least in (("close", 1), ("trix once", 1), ("trix twice", 34)):
+        triple = smoothed(panel, name, triple, 12, least)
     return 100.0 * (triple / shifted(panel, triple, 1) - 1.0)
 
 
 @technical("tsi_25_13", "真实强弱指数", CLOSE, None, unit="points")
 def tsi_25_13(panel: FactorPanel) -> np.ndarray:
     """100 EMA13(EMA25(move)) / EMA13(EMA25(|move|)); from the 38th bar on."""
-    change = moves(panel)
-    twice = [smoothed(panel, smoothed(panel, one, 25, 1), 13, 37) for one in (change, np.abs(change))]
-    return over(100.0 * twice[0], twice[1])
+
+    def twice(name: str, values: np.ndarray) -> np.ndarray:
+        return smoothed(panel, f"tsi {name}", smoothed(panel, name, values, 25, 1), 13, 37)
+
+    return over(100.0 * twice("moves", moves(panel)), twice("absolute moves", np.abs(moves(panel))))
 
 
 @technical("dpo_20", "20日去势价格", CLOSE, 31)
@@ -187,7 +186,7 @@ def dpo_20(panel: FactorPanel) -> np.ndarray:
 def forecast_14(panel: FactorPanel) -> np.ndarray:
     """100 (close - end of the regression line on 14 bars) / close."""
     close = panel.adjusted("close")
-    return 100.0 * kernels.rolling_resid(close, panel.starts, 14) / close
+    return 100.0 * kernels.rolling_resid(close, panel.runs, 14) / close
 
 
 # -- bands ------------------------------------------------------------------------------------------
@@ -197,14 +196,14 @@ def forecast_14(panel: FactorPanel) -> np.ndarray:
 def bbands_width_20(panel: FactorPanel) -> np.ndarray:
     """4 deviations (n) over the mean of 20 closes."""
     close = panel.adjusted("close")
-    return 4.0 * kernels.rolling_std(close, panel.starts, 20, ddof=0) / averaged(panel, close, 20)
+    return 4.0 * kernels.rolling_std(close, panel.runs, 20, ddof=0) / averaged(panel, close, 20)
 
 
 @technical("bbands_place_20", "20日布林带位置", CLOSE, 20)
 def bbands_place_20(panel: FactorPanel) -> np.ndarray:
     """(close - lower band) / (upper - lower), bands 2 deviations (n) from the mean of 20 closes."""
     close = panel.adjusted("close")
-    width = 4.0 * kernels.rolling_std(close, panel.starts, 20, ddof=0)
+    width = 4.0 * kernels.rolling_std(close, panel.runs, 20, ddof=0)
     return over(close - averaged(panel, close, 20), width) + 0.5
 
 

@@ -9,16 +9,20 @@ LARGEST = 1.7976931348623157e308
 
 
 @njit(cache=True, error_model="numpy")
-def wilder(x: np.ndarray, starts: np.ndarray, window: int, out: np.ndarray) -> None:
+def wilder(
+    x: np.ndarray, begin: np.ndarray, end: np.ndarray, state: np.ndarray, window: int, out: np.ndarray
+) -> None:
     """Wilder's average: the mean of the first ``window`` values, then (average (w - 1) + value) / w.
 
-    Missing values at the beginning of a stock are passed over (TA-Lib's seed), later ones leave it where it is.
+    Missing values at the beginning of a stock are passed over (TA-Lib's seed), later ones leave it where it is. Rows
+    ``begin[i]`` to ``end[i] - 1`` of stock i go on from ``state[i]``, which then holds what comes after them: the
+    average (until there are w values their sum) and the number of values, (N, 2), zeros before the first.
     """
-    for i in range(len(starts) - 1):
-        seen, average = 0, 0.0
-        for r in range(starts[i], starts[i + 1]):
+    for i in range(len(begin)):
+        average, seen = state[i, 0], state[i, 1]
+        for r in range(begin[i], end[i]):
             if abs(x[r]) <= LARGEST:
-                seen += 1
+                seen += 1.0
                 if seen <= window:
                     average += x[r]
                     if seen == window:
@@ -26,28 +30,39 @@ def wilder(x: np.ndarray, starts: np.ndarray, window: int, out: np.ndarray) -> N
                 else:
                     average = (average * (window - 1) + x[r]) / window
             out[r] = average if seen >= window else np.nan
+        state[i, 0], state[i, 1] = average, seen
 
 
 @njit(cache=True, error_model="numpy")
 def directional(
-    high: np.ndarray, low: np.ndarray, close: np.ndarray, starts: np.ndarray, window: int, out: np.ndarray
+    high: np.ndarray,
+    low: np.ndarray,
+    close: np.ndarray,
+    begin: np.ndarray,
+    end: np.ndarray,
+    state: np.ndarray,
+    window: int,
+    out: np.ndarray,
 ) -> None:
     """Wilder's +DI, -DI and ADX in per cent, rows of ``out`` (3, R), with TA-Lib's seeds.
 
     The sums of movement and range begin with w - 1 bars, then lose a part in w at each bar; ADX begins with the mean
-    of the first w DX.
+    of the first w DX. Rows ``begin[i]`` to ``end[i] - 1`` of stock i go on from ``state[i]``, which then holds what
+    comes after them: the three sums, ADX, the number of DX in it and the number of bars, (N, 6), zeros before the
+    first.
     """
-    for i in range(len(starts) - 1):
-        first = starts[i]
-        plus, minus, ranged, average, found = 0.0, 0.0, 0.0, 0.0, 0
-        for r in range(first, starts[i + 1]):
+    for i in range(len(begin)):
+        plus, minus, ranged, average = state[i, 0], state[i, 1], state[i, 2], state[i, 3]
+        found, bars = state[i, 4], state[i, 5]
+        for r in range(begin[i], end[i]):
             for k in range(3):
                 out[k, r] = np.nan
-            if r == first:
+            bars += 1.0
+            if bars == 1.0:
                 continue
             up, down = high[r] - high[r - 1], low[r - 1] - low[r]
             span = max(high[r] - low[r], max(abs(high[r] - close[r - 1]), abs(low[r] - close[r - 1])))
-            if r - first >= window:
+            if bars > window:
                 plus -= plus / window
                 minus -= minus / window
                 ranged -= ranged / window
@@ -56,7 +71,7 @@ def directional(
             elif up > 0.0 and up > down:
                 plus += up
             ranged += span
-            if r - first < window:
+            if bars <= window:
                 continue
             if ranged > 0.0:
                 out[0, r] = 100.0 * plus / ranged
@@ -64,13 +79,15 @@ def directional(
                 both = out[0, r] + out[1, r]
                 if both > 0.0:
                     index = 100.0 * abs(out[0, r] - out[1, r]) / both
-                    found += 1
+                    found += 1.0
                     if found <= window:
                         average += index / window
                     else:
                         average = (average * (window - 1) + index) / window
             if found >= window:
                 out[2, r] = average
+        state[i, 0], state[i, 1], state[i, 2], state[i, 3] = plus, minus, ranged, average
+        state[i, 4], state[i, 5] = found, bars
 
 
 @njit(cache=True, error_model="numpy")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from signals.factors import kernels, technical_kernels
+from signals.factors import kernels, recursions
 from signals.factors.panel import FactorPanel
 from signals.factors.registry import factor
 
@@ -40,7 +40,7 @@ def technical(
         compute.__qualname__ = values.__qualname__
         factor(
             name, chinese=chinese, family="technical", direction=direction, unit=unit, inputs=inputs,
-            lookback=lookback, source=source,
+            lookback=lookback, source=source, resumes=lookback is None,
         )(compute)  # fmt: skip
         PACKED[name] = values
         return values
@@ -48,22 +48,9 @@ def technical(
     return declare
 
 
-def over(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    """``top / bottom``, NaN where the lower one is 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = top / bottom
-    found[~np.isfinite(found)] = np.nan
-    return found
-
-
-def volume(panel: FactorPanel) -> np.ndarray:
-    """Shares traded over the adjustment factor, which compare across splits."""
-    return panel.shared("technical volume", lambda: panel.bars("volume") / panel.bars("adj_factor"))
-
-
 def before(panel: FactorPanel, field: str) -> np.ndarray:
     """An adjusted price of the bar before."""
-    return panel.shared(("before", field), lambda: kernels.shift(panel.adjusted(field), panel.starts, 1))
+    return panel.shared(("before", field), lambda: kernels.shift(panel.adjusted(field), panel.runs, 1))
 
 
 def moves(panel: FactorPanel) -> np.ndarray:
@@ -96,23 +83,21 @@ def positive(values: np.ndarray) -> np.ndarray:
 
 
 def summed(panel: FactorPanel, values: np.ndarray, window: int) -> np.ndarray:
-    return kernels.rolling_sum(values, panel.starts, window)
+    return kernels.rolling_sum(values, panel.runs, window)
 
 
 def averaged(panel: FactorPanel, values: np.ndarray, window: int) -> np.ndarray:
-    return kernels.rolling_mean(values, panel.starts, window)
+    return kernels.rolling_mean(values, panel.runs, window)
 
 
-def smoothed(panel: FactorPanel, values: np.ndarray, span: int, least: int | None = None) -> np.ndarray:
+def smoothed(panel: FactorPanel, name: str, values: np.ndarray, span: int, least: int | None = None) -> np.ndarray:
     """Exponential average, alpha 2/(span + 1), seeded with the first value, from ``least`` values (``span``) on."""
-    return kernels.ema(values, panel.starts, span=span, min_count=span if least is None else least)
+    return recursions.ema(panel, name, values, 2.0 / (span + 1.0), span if least is None else least)
 
 
-def wilder(panel: FactorPanel, values: np.ndarray, window: int) -> np.ndarray:
-    out = np.empty(len(values))
-    technical_kernels.wilder(np.ascontiguousarray(values), panel.starts, window, out)
-    return out
+def wilder(panel: FactorPanel, name: str, values: np.ndarray, window: int) -> np.ndarray:
+    return recursions.wilder(panel, name, values, window)
 
 
 def shifted(panel: FactorPanel, values: np.ndarray, rows: int) -> np.ndarray:
-    return kernels.shift(values, panel.starts, rows)
+    return kernels.shift(values, panel.runs, rows)

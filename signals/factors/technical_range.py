@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from signals.factors import kernels, technical_kernels
+from signals.factors import kernels, recursions, technical_kernels
 from signals.factors.panel import FactorPanel
+from signals.factors.quantities import over
 from signals.factors.technical_parts import (
     BARS,
     RANGE,
     averaged,
     before,
-    over,
     positive,
     shifted,
     smoothed,
@@ -27,17 +27,17 @@ from signals.factors.technical_parts import (
 
 def _place(panel: FactorPanel, window: int) -> np.ndarray:
     """(close - lowest low) / (highest high - lowest low) of the window."""
-    top = kernels.rolling_max(panel.adjusted("high"), panel.starts, window)
-    bottom = kernels.rolling_min(panel.adjusted("low"), panel.starts, window)
+    top = kernels.rolling_max(panel.adjusted("high"), panel.runs, window)
+    bottom = kernels.rolling_min(panel.adjusted("low"), panel.runs, window)
     return over(panel.adjusted("close") - bottom, top - bottom)
 
 
 def _k(panel: FactorPanel) -> np.ndarray:
-    return panel.shared("technical k", lambda: kernels.ema(100.0 * _place(panel, 9), panel.starts, alpha=1.0 / 3.0))
+    return panel.shared("technical k", lambda: recursions.ema(panel, "rsv", 100.0 * _place(panel, 9), 1.0 / 3.0))
 
 
 def _d(panel: FactorPanel) -> np.ndarray:
-    return panel.shared("technical d", lambda: kernels.ema(_k(panel), panel.starts, alpha=1.0 / 3.0))
+    return panel.shared("technical d", lambda: recursions.ema(panel, "k", _k(panel), 1.0 / 3.0))
 
 
 @technical("kdj_k_9", "KDJ之K", RANGE, None, unit="points")
@@ -69,7 +69,7 @@ def cci_14(panel: FactorPanel) -> np.ndarray:
     """(typical price - its mean of 14) / (0.015 x its mean absolute deviation)."""
     price = typical(panel)
     mean, deviation = averaged(panel, price, 14), np.empty(len(price))
-    technical_kernels.mean_deviations(price, mean, panel.starts, 14, deviation)
+    technical_kernels.mean_deviations(price, mean, panel.runs, 14, deviation)
     return over(price - mean, 0.015 * deviation)
 
 
@@ -87,21 +87,21 @@ def ultimate_7_14_28(panel: FactorPanel) -> np.ndarray:
 @technical("natr_14", "14日归一化真实波幅", RANGE, None, unit="per cent")
 def natr_14(panel: FactorPanel) -> np.ndarray:
     """Wilder's average of the true range over 14 bars, in per cent of the close; from the 15th bar on."""
-    return 100.0 * wilder(panel, true_range(panel), 14) / panel.adjusted("close")
+    return 100.0 * wilder(panel, "true range", true_range(panel), 14) / panel.adjusted("close")
 
 
 @technical("mass_25", "梅斯线", ("high", "low", "adj_factor"), None)
 def mass_25(panel: FactorPanel) -> np.ndarray:
     """Sum over 25 bars of EMA9(high - low) / EMA9(EMA9(high - low)); from the 41st bar on."""
-    once = smoothed(panel, panel.adjusted("high") - panel.adjusted("low"), 9, 1)
-    twice = smoothed(panel, once, 9, 17)
+    once = smoothed(panel, "width", panel.adjusted("high") - panel.adjusted("low"), 9, 1)
+    twice = smoothed(panel, "mass once", once, 9, 17)
     return summed(panel, over(once, twice), 25)
 
 
 @technical("chaikin_volatility_10", "10日佳庆波动率", ("high", "low", "adj_factor"), None, unit="per cent")
 def chaikin_volatility_10(panel: FactorPanel) -> np.ndarray:
     """Change in per cent over 10 bars of EMA10(high - low); from the 20th bar on."""
-    width = smoothed(panel, panel.adjusted("high") - panel.adjusted("low"), 10)
+    width = smoothed(panel, "width", panel.adjusted("high") - panel.adjusted("low"), 10)
     return 100.0 * over(width, shifted(panel, width, 10)) - 100.0
 
 
@@ -109,13 +109,7 @@ def chaikin_volatility_10(panel: FactorPanel) -> np.ndarray:
 
 
 def _directional(panel: FactorPanel) -> np.ndarray:
-    def make() -> np.ndarray:
-        high, low, close = (panel.adjusted(field) for field in ("high", "low", "close"))
-        out = np.empty((3, len(close)))
-        technical_kernels.directional(high, low, close, panel.starts, 14, out)
-        return out
-
-    return panel.shared("technical directional", make)
+    return panel.shared("technical directional", lambda: recursions.directional(panel, 14))
 
 
 @technical("plus_di_14", "14日上升动向", RANGE, None, unit="per cent")
@@ -139,13 +133,13 @@ def adx_14(panel: FactorPanel) -> np.ndarray:
 @technical("aroon_up_25", "25日阿隆上升", ("high", "adj_factor"), 26, unit="per cent")
 def aroon_up_25(panel: FactorPanel) -> np.ndarray:
     """100 (25 - bars since the highest high of 26) / 25, the latest of equals."""
-    return 4.0 * (kernels.rolling_argmax(panel.adjusted("high"), panel.starts, 26, newest=True) - 1.0)
+    return 4.0 * (kernels.rolling_argmax(panel.adjusted("high"), panel.runs, 26, newest=True) - 1.0)
 
 
 @technical("aroon_down_25", "25日阿隆下降", ("low", "adj_factor"), 26, unit="per cent")
 def aroon_down_25(panel: FactorPanel) -> np.ndarray:
     """100 (25 - bars since the lowest low of 26) / 25, the latest of equals."""
-    return 4.0 * (kernels.rolling_argmin(panel.adjusted("low"), panel.starts, 26, newest=True) - 1.0)
+    return 4.0 * (kernels.rolling_argmin(panel.adjusted("low"), panel.runs, 26, newest=True) - 1.0)
 
 
 @technical("aroon_25", "25日阿隆震荡", ("high", "low", "adj_factor"), 26, unit="per cent")
@@ -166,14 +160,14 @@ def vortex_14(panel: FactorPanel) -> np.ndarray:
 def bull_power_13(panel: FactorPanel) -> np.ndarray:
     """Elder: (high - EMA13 of the close) / close."""
     close = panel.adjusted("close")
-    return (panel.adjusted("high") - smoothed(panel, close, 13)) / close
+    return (panel.adjusted("high") - smoothed(panel, "close", close, 13)) / close
 
 
 @technical("bear_power_13", "空头力道", RANGE, None)
 def bear_power_13(panel: FactorPanel) -> np.ndarray:
     """Elder: (low - EMA13 of the close) / close."""
     close = panel.adjusted("close")
-    return (panel.adjusted("low") - smoothed(panel, close, 13)) / close
+    return (panel.adjusted("low") - smoothed(panel, "close", close, 13)) / close
 
 
 # -- the bar's body ---------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import numpy as np
 
 from signals.factors import kernels
 from signals.factors.panel import FactorPanel
+from signals.factors.quantities import over
 from signals.factors.registry import factor
 from signals.factors.windows import MONTH, MONTHS, free_days, mean_of_there
 
@@ -39,9 +40,7 @@ def _horizon(months: int) -> None:
         inputs=_LIMITS, lookback=_LONG, source=f"paper 3, chart 13: bias_turn_{months}m",
     )  # fmt: skip
     def bias(panel: FactorPanel) -> np.ndarray:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = mean_turnover(panel, bars) / mean_turnover(panel, _LONG) - 1.0
-        return panel.spread(np.where(np.isfinite(ratio), ratio, np.nan))
+        return panel.spread(over(mean_turnover(panel, bars), mean_turnover(panel, _LONG)) - 1.0)
 
     bias.__doc__ = f"Mean turnover of {bars} bars over that of two years ({_LONG} bars) - 1, limit days left out."
 
@@ -65,7 +64,7 @@ def turnover_1d(panel: FactorPanel) -> np.ndarray:
 )  # fmt: skip
 def turnover_mean_20(panel: FactorPanel) -> np.ndarray:
     """Mean turnover of 20 bars, limit days included."""
-    return panel.spread(kernels.rolling_mean(panel.bars("turnover"), panel.starts, 20))
+    return panel.spread(kernels.rolling_mean(panel.bars("turnover"), panel.runs, 20))
 
 
 def _spread_of_turnover(bars: int) -> None:
@@ -74,7 +73,7 @@ def _spread_of_turnover(bars: int) -> None:
         inputs=("turnover",), lookback=bars, source="Chordia, Subrahmanyam, Anshuman 2001",
     )  # fmt: skip
     def compute(panel: FactorPanel) -> np.ndarray:
-        return panel.spread(kernels.rolling_std(panel.bars("turnover"), panel.starts, bars))
+        return panel.spread(kernels.rolling_std(panel.bars("turnover"), panel.runs, bars))
 
     compute.__doc__ = f"Standard deviation (n - 1) of the turnover of {bars} bars."
 
@@ -89,8 +88,5 @@ for _bars in (20, 60):
 )  # fmt: skip
 def turnover_change_5_20(panel: FactorPanel) -> np.ndarray:
     """Mean turnover of 5 bars over that of 20."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = kernels.rolling_mean(panel.bars("turnover"), panel.starts, 5) / kernels.rolling_mean(
-            panel.bars("turnover"), panel.starts, 20
-        )
-    return panel.spread(np.where(np.isfinite(ratio), ratio, np.nan))
+    short, long = (kernels.rolling_mean(panel.bars("turnover"), panel.runs, bars) for bars in (5, 20))
+    return panel.spread(over(short, long))

@@ -7,6 +7,7 @@ import numpy as np
 from signals.factors import kernels
 from signals.factors.fama_french import daily_factors
 from signals.factors.panel import FactorPanel
+from signals.factors.quantities import over
 from signals.factors.registry import factor
 from signals.factors.windows import MONTH, MONTHS
 
@@ -23,7 +24,7 @@ def _horizon(months: int) -> None:
         unit="fraction", inputs=_DAILY, lookback=bars, source=f"{_CHART}std_{months}m",
     )  # fmt: skip
     def plain(panel: FactorPanel) -> np.ndarray:
-        return panel.spread(kernels.rolling_std(panel.returns, panel.starts, bars))
+        return panel.spread(kernels.rolling_std(panel.returns, panel.runs, bars))
 
     plain.__doc__ = f"Standard deviation (n - 1) of the daily returns of {bars} bars."
 
@@ -36,7 +37,7 @@ def _horizon(months: int) -> None:
     def residual(panel: FactorPanel) -> np.ndarray:
         market, size, value = (series[panel.bar_sessions] for series in daily_factors(panel))
         return panel.spread(
-            kernels.rolling_residual_std(panel.returns, (market, size, value), panel.starts, bars)
+            kernels.rolling_residual_std(panel.returns, (market, size, value), panel.runs, bars)
         )
 
     residual.__doc__ = (
@@ -55,7 +56,7 @@ for _months in MONTHS:
 )  # fmt: skip
 def variance_20(panel: FactorPanel) -> np.ndarray:
     """Variance (n - 1) of 20 daily returns x 250."""
-    return panel.spread(kernels.rolling_std(panel.returns, panel.starts, 20) ** 2 * 250.0)
+    return panel.spread(kernels.rolling_std(panel.returns, panel.runs, 20) ** 2 * 250.0)
 
 
 @factor(
@@ -64,7 +65,7 @@ def variance_20(panel: FactorPanel) -> np.ndarray:
 )  # fmt: skip
 def kurtosis_20(panel: FactorPanel) -> np.ndarray:
     """Excess kurtosis of 20 daily returns, corrected for bias (G2)."""
-    return panel.spread(kernels.rolling_kurtosis(panel.returns, panel.starts, 20, bias=False))
+    return panel.spread(kernels.rolling_kurtosis(panel.returns, panel.runs, 20, bias=False))
 
 
 @factor(
@@ -73,7 +74,7 @@ def kurtosis_20(panel: FactorPanel) -> np.ndarray:
 )  # fmt: skip
 def skewness_20(panel: FactorPanel) -> np.ndarray:
     """Skewness of 20 daily returns, corrected for bias (G1)."""
-    return panel.spread(kernels.rolling_skew(panel.returns, panel.starts, 20, bias=False))
+    return panel.spread(kernels.rolling_skew(panel.returns, panel.runs, 20, bias=False))
 
 
 @factor(
@@ -82,10 +83,8 @@ def skewness_20(panel: FactorPanel) -> np.ndarray:
 )  # fmt: skip
 def sharpe_20(panel: FactorPanel) -> np.ndarray:
     """(mean of 20 daily returns x 250 - 4 %) / (their standard deviation x sqrt 250); 4 % as JoinQuant defines it."""
-    mean = kernels.rolling_mean(panel.returns, panel.starts, 20) * 250.0 - 0.04
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = mean / (kernels.rolling_std(panel.returns, panel.starts, 20) * np.sqrt(250.0))
-    return panel.spread(np.where(np.isfinite(ratio), ratio, np.nan))
+    mean = kernels.rolling_mean(panel.returns, panel.runs, 20) * 250.0 - 0.04
+    return panel.spread(over(mean, kernels.rolling_std(panel.returns, panel.runs, 20) * np.sqrt(250.0)))
 
 
 @factor(
@@ -95,7 +94,7 @@ def sharpe_20(panel: FactorPanel) -> np.ndarray:
 def downside_std_60(panel: FactorPanel) -> np.ndarray:
     """Root of the mean square of the negative daily returns, zero for the others; 60 bars."""
     below = np.minimum(panel.returns, 0.0)
-    return panel.spread(np.sqrt(kernels.rolling_mean(below * below, panel.starts, 60)))
+    return panel.spread(np.sqrt(kernels.rolling_mean(below * below, panel.runs, 60)))
 
 
 @factor(
@@ -105,4 +104,4 @@ def downside_std_60(panel: FactorPanel) -> np.ndarray:
 def parkinson_20(panel: FactorPanel) -> np.ndarray:
     """sqrt(mean of ln(high / low)^2 over 20 bars / (4 ln 2))."""
     spread = np.log(panel.bars("high") / panel.bars("low"))
-    return panel.spread(np.sqrt(kernels.rolling_mean(spread * spread, panel.starts, 20) / (4.0 * np.log(2.0))))
+    return panel.spread(np.sqrt(kernels.rolling_mean(spread * spread, panel.runs, 20) / (4.0 * np.log(2.0))))

@@ -17,8 +17,8 @@ MONTHS = (1, 3, 6, 12)
 def aged(panel: FactorPanel, values: np.ndarray, bars: int) -> np.ndarray:
     """Packed values, NaN on the first ``bars - 1`` bars of each stock: a factor younger than its window is absent."""
     out = values.copy()
-    starts = panel.starts[:-1]
-    ends = panel.starts[1:]
+    starts = panel.runs[:-1]
+    ends = panel.runs[1:]
     for late in range(bars - 1):
         rows = starts + late
         out[rows[rows < ends]] = np.nan
@@ -30,7 +30,7 @@ def mean_of_there(panel: FactorPanel, values: np.ndarray, bars: int, least: int)
 
     NaN on the first ``bars - 1`` bars of each stock.
     """
-    return aged(panel, kernels.rolling_decay(values, panel.starts, bars, least, rate=1.0), bars)
+    return aged(panel, kernels.rolling_decay(values, panel.runs, bars, least, rate=1.0), bars)
 
 
 def free_days(panel: FactorPanel, field: str) -> np.ndarray:

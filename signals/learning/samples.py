@@ -17,7 +17,6 @@ import numpy as np
 from engine.errors import DataError, LookAheadError, SignalError
 from engine.sessions import Schedule
 from engine.view import View
-from signals.factors.panel import FactorPanel
 from signals.factors.registry import Factor, select
 from signals.horizons import Target
 from signals.preprocess import Context, context_of
@@ -113,12 +112,6 @@ def latest_samples(view: View, factors: tuple[str, ...], rows: str, steps: int) 
     return _joined(whole[max(0, count - steps + 1) : count], today)
 
 
-def factor_lookback(factors: tuple[str, ...]) -> int | None:
-    """Sessions that the factors read, half as many again as their bars, because a stock may have been halted."""
-    bars = [one.lookback for one in select(factors)]
-    return None if None in bars else max((bar + bar // 2 for bar in bars if bar is not None), default=1)
-
-
 # -- computing ---------------------------------------------------------------------------------------
 
 
@@ -147,6 +140,7 @@ def _taken(source: Market | View, factors: tuple[str, ...], rows: np.ndarray, sc
 
 def _values(source: Market | View, chosen: list[Factor], rows: np.ndarray, schedule: str) -> np.ndarray:
     from signals.factors.cache import FactorCache
+    from signals.factors.panel import FactorPanel
 
     out = np.empty((len(rows), len(source.symbols), len(chosen)))
     if schedule and not isinstance(source, View) and source.fingerprint:
@@ -179,6 +173,8 @@ def _joined(before: Samples, today: Samples) -> Samples:
 
 def _hold_to_the_past(view: View, factors: tuple[str, ...], whole: Samples, count: int) -> None:
     """Users' factors must give the view alone the same values at its last decision."""
+    from signals.factors.panel import FactorPanel
+
     foreign = [(k, one) for k, one in enumerate(select(factors)) if not one.compute.__module__.startswith("signals.")]
     t = int(whole.decisions[count - 1])
     for k, one in foreign:

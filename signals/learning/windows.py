@@ -131,6 +131,12 @@ def split_window(
         valid[last] = labelled[last]
         train[:] = False
         train[stay] = labelled[stay]
+    if np.isnan(samples.values[rows]).all():
+        raise SignalError(
+            f"all {samples.values.shape[2]} factors are missing for every stock on the {len(rows)} decisions of the "
+            f"window up to {samples.dates[rows[-1]]}; `python scripts/factors.py list --coverage` shows when the data "
+            "have them"
+        )
     if not train.any() or (share > 0.0 and not valid.any()):
         raise SignalError(
             f"a window of {len(rows)} decisions up to {samples.dates[rows[-1]]} leaves {int(train.sum())} samples to "

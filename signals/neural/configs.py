@@ -48,7 +48,8 @@ class TrainingConfig(Named):
     device : str
         ``"auto"`` is a GPU when there is one.
     record_every, record_layers : int
-        Record the input weights of the first layers every so many steps; 0: never.
+        Record the input weights of the first layers every so many steps (of a long training every second, fourth ...
+        of these, see :class:`signals.neural.learning_curves.WeightRecord`); 0: never.
     seed : int
         Of first weights, order of rows, dropout and random split.
     """

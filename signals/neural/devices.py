@@ -34,9 +34,24 @@ def one_thread() -> Iterator[None]:
 
 
 @contextmanager
+def no_subnormals() -> Iterator[None]:
+    """Numbers below 1e-38 are 0 inside: a processor takes many times as long for them.
+
+    A network whose units are saturated (a learning rate of 1) has gradients of nothing else, and trains in a fifth of
+    the time without them.
+    """
+    before = (torch.tensor([1e-39]) * 1.0).item() == 0.0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
+
+
+@contextmanager
 def repeatable(device: torch.device) -> Iterator[None]:
-    """One thread, and on a GPU the library's repeatable kernels in full float32."""
-    with one_thread():
+    """One thread without subnormal numbers, and on a GPU the library's repeatable kernels in full float32."""
+    with one_thread(), no_subnormals():
         if device.type != "cuda":
             yield
         else:

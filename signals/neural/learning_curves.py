@@ -10,6 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     from torch import nn
 
+MOST = 100
+"""Recordings of weights that are held."""
+
 
 @dataclass
 class LearningCurves:
@@ -42,10 +45,14 @@ class LearningCurves:
 
 @dataclass
 class WeightRecord:
-    """Input weights of the first layers every k iterations (papers 3 and 4), one layer a list item.
+    """Input weights of the first layers as they went (papers 3 and 4), one layer a list item.
+
+    At most :data:`MOST` recordings are held: a longer training leaves every second, fourth ... of those asked for.
 
     Attributes
     ----------
+    layers, every : int
+        How many layers, and every how many iterations.
     iterations : list of int
         K numbers of optimizer steps taken; the first is 0, before any.
     weights, biases : list of list of ndarray
@@ -54,12 +61,15 @@ class WeightRecord:
     """
 
     layers: int
+    every: int = 1
     iterations: list[int] = field(default_factory=list)
     weights: list[list[np.ndarray]] = field(default_factory=list)
     biases: list[list[np.ndarray]] = field(default_factory=list)
 
     def add(self, iteration: int, model: Any) -> None:
-        """Record a network as it is."""
+        """Record a network as it is, unless this iteration is to be left out."""
+        if iteration % self.every:
+            return
         if not self.weights:
             self.weights, self.biases = [[] for _ in range(self.layers)], [[] for _ in range(self.layers)]
         self.iterations.append(iteration)
@@ -67,6 +77,10 @@ class WeightRecord:
             weights, biases = model.input_weights(layer)
             self.weights[layer].append(weights.detach().cpu().numpy().copy())
             self.biases[layer].append(biases.detach().cpu().numpy().copy())
+        if len(self.iterations) > MOST:
+            self.every *= 2
+            self.iterations = self.iterations[::2]
+            self.weights, self.biases = ([layer[::2] for layer in kept] for kept in (self.weights, self.biases))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """``iterations`` (K,), and by layer ``weights_0`` (K, G, H, inputs), ``biases_0`` (K, G, H)."""

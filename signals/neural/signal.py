@@ -22,6 +22,9 @@ class NetworkSignal(TrainedSignal):
     epochs, batch, learning_rate, optimizer, patience, clip, class_weights, precision, device
         As of :class:`signals.neural.configs.TrainingConfig`; ``patience`` and ``clip`` of 0 mean none. Float32 on
         the CPU by default: the bits are then the same each time.
+    record : int
+        Keep the first layer's input weights every so many steps with the model, see
+        :class:`signals.neural.learning_curves.WeightRecord`; 0: never.
     """
 
     network: ClassVar[Any] = None
@@ -36,6 +39,7 @@ class NetworkSignal(TrainedSignal):
     class_weights: Literal["none", "balanced"] = "none"
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "cuda"] = "cpu"
+    record: int = Field(default=0, ge=0)
 
     def make(self, features: int, seed: int) -> Any:
         """The network to train: a configuration, or a module with its first weights."""
@@ -50,7 +54,7 @@ class NetworkSignal(TrainedSignal):
         return {**super().versions(), "torch": str(_torch().__version__)}
 
     def train(self, window: Window, seed: int, budget: float = 1.0) -> Learnt:
-        """Train with early stopping on the window's validation samples.
+        """Train with early stopping on the window's validation samples; less than an epoch is one of fewer samples.
 
         Raises
         ------
@@ -61,12 +65,14 @@ class NetworkSignal(TrainedSignal):
         from signals.neural.configs import TrainingConfig
         from signals.neural.training import train
 
-        classes = window.classes
+        classes, epochs = window.classes, self.epochs * budget
+        if epochs < 1.0:
+            window = window.part(epochs, seed)
         config = TrainingConfig(
             loss="cross-entropy" if classes else "mse", classes=len(classes) or None, class_weights=self.class_weights,
             optimizer=self.optimizer, learning_rate=self.learning_rate, batch=self.batch,
-            epochs=max(1, round(self.epochs * budget)), patience=self.patience or None, clip=self.clip or None,
-            precision=self.precision, device=self.device, seed=seed,
+            epochs=max(1, round(epochs)), patience=self.patience or None, clip=self.clip or None,
+            precision=self.precision, device=self.device, seed=seed, record_every=self.record,
         )  # fmt: skip
         x = np.concatenate([_steps(window.x), _steps(window.x_valid)])
         y = np.concatenate([window.y, window.y_valid])
@@ -78,8 +84,12 @@ class NetworkSignal(TrainedSignal):
         )  # fmt: skip
         weights = {f"weights/{name}": value.numpy() for name, value in done.model.state_dict().items()}
         curves = {f"curves/{name}": value for name, value in done.curves.arrays().items()}
-        facts = {"features": x.shape[2], "steps": x.shape[1], "seed": seed, "best_epoch": done.best_epoch}
-        return Learnt({**weights, **curves}, {**facts, "stopped": done.stopped})
+        record = {} if done.record is None else {f"record/{name}": one for name, one in done.record.arrays().items()}
+        facts = {
+            "features": x.shape[2], "steps": x.shape[1], "seed": seed, "best_epoch": done.best_epoch,
+            "epochs": len(done.curves), "iterations": done.iterations, "stopped": done.stopped,
+        }  # fmt: skip
+        return Learnt({**weights, **curves, **record}, facts)
 
     def output(self, model: Learnt, x: np.ndarray) -> np.ndarray:
         """Predicted values, or a probability for each class."""

@@ -294,7 +294,7 @@ class Training:
             raise ConfigError(
                 f"record_layers = {self.config.record_layers}, but the network has layers = {self.model.config.layers}"
             )
-        return WeightRecord(self.config.record_layers)
+        return WeightRecord(self.config.record_layers, self.config.record_every)
 
     def _copied(self) -> nn.Module:
         """The network apart from the training; generators cannot be copied."""

@@ -6,26 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from signals.pages import BAR, DIVERGING, GRID, LADDER, LINE, ZERO, layout, numbers, thin
 from signals.screen import Screening
 from signals.screening.evaluation import Evaluation
-
-INK, GRID, LINE, BAR = "#3a424c", "#e6e9ed", "#1d4f7c", "#a9bdd0"
-LADDER = ("#b4521a", "#dba070", "#b6bec8", "#7fa3c4", "#1d4f7c")
-DIVERGING = [[0.0, "#b4521a"], [0.25, "#e3b592"], [0.5, "#ffffff"], [0.75, "#93b3cf"], [1.0, "#1d4f7c"]]
-MOST_POINTS = 500
-
-
-def _numbers(values: np.ndarray, digits: int) -> list[float | None]:
-    return [x if np.isfinite(x) else None for x in np.round(values, digits).tolist()]
-
-
-def _layout(**more: Any) -> dict[str, Any]:
-    return {
-        "font": {"family": "system-ui, 'Segoe UI', Roboto, sans-serif", "size": 12, "color": INK},
-        "paper_bgcolor": "#ffffff", "plot_bgcolor": "#ffffff", "hovermode": "x unified", "autosize": True,
-        "margin": {"l": 52, "r": 48, "t": 8, "b": 28}, "bargap": 0.15,
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-    } | more  # fmt: skip
 
 
 def heat_map(found: Screening) -> dict[str, Any]:
@@ -38,13 +21,13 @@ def heat_map(found: Screening) -> dict[str, Any]:
     ticks = {"showgrid": False, "tickfont": small, "automargin": True, "type": "category"}
     shown = {"tickmode": "linear"} if len(names) <= 80 else {}
     trace = {
-        "type": "heatmap", "x": names, "y": names, "z": [_numbers(row, 3) for row in matrix], "zmin": -1, "zmax": 1,
+        "type": "heatmap", "x": names, "y": names, "z": [numbers(row, 3) for row in matrix], "zmin": -1, "zmax": 1,
         "colorscale": DIVERGING, "xgap": 1, "ygap": 1, "colorbar": {"thickness": 12, "len": 0.6, "outlinewidth": 0},
         "hovertemplate": "%{x}<br>%{y}<br>%{z:.2f}<extra></extra>", "hoverongaps": False,
     }  # fmt: skip
     return {
         "data": [trace], "height": size,
-        "layout": _layout(
+        "layout": layout(
             hovermode="closest", height=size, xaxis=ticks | shown | {"tickangle": -60},
             yaxis=ticks | shown | {"autorange": "reversed"}, margin={"l": 10, "r": 10, "t": 8, "b": 10},
         ),
@@ -63,17 +46,17 @@ def ic_chart(found: Screening, one: Evaluation) -> dict[str, Any]:
         months, place = np.unique(dates.astype("datetime64[M]"), return_inverse=True)
         bar_dates, bars = months.astype("datetime64[D]"), np.bincount(place, values) / np.bincount(place)
         label = "Rank IC, mean of the month"
-    thin = _thin(len(dates))
+    few = thin(len(dates))
     return {
         "data": [
-            {"type": "bar", "x": _text(bar_dates), "y": _numbers(bars, 4), "name": label, "marker": {"color": BAR},
+            {"type": "bar", "x": _text(bar_dates), "y": numbers(bars, 4), "name": label, "marker": {"color": BAR},
              "hovertemplate": "%{y:.3f}<extra>" + label + "</extra>"},
-            {"type": "scatter", "mode": "lines", "x": _text(dates[thin]), "y": _numbers(running[thin], 3),
+            {"type": "scatter", "mode": "lines", "x": _text(dates[few]), "y": numbers(running[few], 3),
              "name": "cumulative", "yaxis": "y2", "line": {"color": LINE, "width": 1.8},
              "hovertemplate": "%{y:.2f}<extra>cumulative</extra>"},
         ],
-        "layout": _layout(
-            yaxis={"gridcolor": GRID, "zerolinecolor": "#c9ced5", "automargin": True},
+        "layout": layout(
+            yaxis={"gridcolor": GRID, "zerolinecolor": ZERO, "automargin": True},
             yaxis2={"overlaying": "y", "side": "right", "showgrid": False, "zeroline": False, "automargin": True,
                     "tickmode": "auto", "nticks": 5},
         ),
@@ -88,20 +71,20 @@ def quantile_chart(found: Screening, one: Evaluation) -> dict[str, Any]:
     ratio = (1.0 + one.quantile_means[h, rows]) / (1.0 + one.means[h, rows][:, None])
     rows, ratio = rows[np.isfinite(ratio).all(axis=1)], ratio[np.isfinite(ratio).all(axis=1)]
     value = np.cumprod(ratio, axis=0)
-    thin, count = _thin(len(rows)), one.quantiles
-    days = _text(found.dates[rows][thin])
+    few, count = thin(len(rows)), one.quantiles
+    days = _text(found.dates[rows][few])
     data = []
     for k in range(count):
         colour = LADDER[round(k * (len(LADDER) - 1) / max(count - 1, 1))]
         name = f"{k + 1}" + (" lowest" if k == 0 else " highest" if k == count - 1 else "")
         data.append(
-            {"type": "scatter", "mode": "lines", "x": days, "y": _numbers(value[thin, k], 4), "name": name,
+            {"type": "scatter", "mode": "lines", "x": days, "y": numbers(value[few, k], 4), "name": name,
              "line": {"color": colour, "width": 2.0 if k in (0, count - 1) else 1.3},
              "hovertemplate": "%{y:.3f}<extra>" + name + "</extra>"}
         )  # fmt: skip
     return {
         "data": data,
-        "layout": _layout(
+        "layout": layout(
             yaxis={"gridcolor": GRID, "automargin": True, "tickformat": ".2f"},
             margin={"l": 52, "r": 16, "t": 8, "b": 28},
         ),
@@ -110,10 +93,3 @@ def quantile_chart(found: Screening, one: Evaluation) -> dict[str, Any]:
 
 def _text(dates: np.ndarray) -> list[str]:
     return np.datetime_as_string(dates.astype("datetime64[D]")).tolist()
-
-
-def _thin(count: int) -> np.ndarray:
-    """Places of at most :data:`MOST_POINTS` points, the last one among them."""
-    if count <= MOST_POINTS:
-        return np.arange(count)
-    return np.unique(np.linspace(0, count - 1, MOST_POINTS).round().astype(np.int64))

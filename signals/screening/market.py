@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ from engine.config_values import check_date
 from engine.errors import ConfigError, DataError, nearest
 from signals.factors.cache import FactorCache
 from signals.factors.panel import FactorPanel, month_ends
-from signals.one_factor import HISTORY
 from signals.screening.evaluation import Targets, prepare
 from signals.screening.forward_returns import buyable
 from signals.screening.honesty import check_factor, is_own
@@ -58,8 +57,7 @@ class Study:
 
 def history(factors: Sequence[Factor]) -> int:
     """Sessions before the start that a market must hold for these factors."""
-    bars = [HISTORY if one.lookback is None else one.lookback + one.lookback // 2 for one in factors]
-    return max(bars, default=0)
+    return max((one.history for one in factors), default=0)
 
 
 def schedule_rows(sessions: np.ndarray, schedule: str, start: Span = None, end: Span = None) -> np.ndarray:
@@ -151,7 +149,7 @@ def factor_values(
     schedule: str,
     cache: FactorCache | None = None,
     progress: Callable[[int, int, str], None] | None = None,
-) -> dict[str, np.ndarray]:
+) -> Mapping[str, np.ndarray]:
     """Values of factors from the cache; those of a user's file are held to what they declare.
 
     Raises

@@ -14,15 +14,13 @@ from typing import Any
 import numpy as np
 
 from engine.files import write_beside
-from engine.presentation import number, percent
+from engine.presentation import percent
+from signals.pages import cell, figure, rendered, shade, share
 from signals.screen import Screening
 from signals.screening.charts import heat_map, ic_chart, quantile_chart
 from signals.screening.words import line, method, span, statement_on_tests, summary
 
 TEMPLATES = Path(__file__).parent / "templates"
-STYLE = Path(__file__).parents[2] / "engine" / "templates" / "tearsheet.css"
-
-Cell = dict[str, Any]
 
 
 def write_page(
@@ -58,17 +56,7 @@ def render(
     warnings: Sequence[str] = (),
 ) -> str:  # fmt: skip
     """The page as text."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from plotly.offline import get_plotlyjs
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    return environment.get_template("screen.html.j2").render(
-        context(found, title, facts), warnings=list(warnings), style=STYLE.read_text(encoding="utf-8"),
-        plotlyjs=get_plotlyjs(),
-    )  # fmt: skip
+    return rendered(TEMPLATES, "screen.html.j2", **context(found, title, facts), warnings=list(warnings))
 
 
 def context(found: Screening, title: str, facts: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -102,22 +90,6 @@ def context(found: Screening, title: str, facts: Sequence[tuple[str, str]]) -> d
 
 
 # -- tables ------------------------------------------------------------------------------------------
-
-
-def _cell(text: str, sort: Any = None, kind: str = "", colour: str = "") -> Cell:
-    value = sort if sort is not None else text
-    if isinstance(value, float) and not math.isfinite(value):
-        value = ""
-    return {"text": text, "sort": value, "kind": kind, "colour": colour, "small": ""}
-
-
-def _figure(x: float, digits: int, sign: bool = False, kind: str = "") -> Cell:
-    text = number(x, digits)
-    return _cell(f"+{text}" if sign and math.isfinite(x) and round(x, digits) > 0 else text, float(x), kind)
-
-
-def _share(x: float, digits: int = 1, sign: bool = False) -> Cell:
-    return _cell(percent(x, digits, sign=sign), float(x))
 
 
 def _tiles(found: Screening) -> list[tuple[str, str, str]]:
@@ -157,14 +129,14 @@ def _table(found: Screening) -> dict[str, Any]:
         colour = "up" if row["rank_ic"] > 0 else "down"
         rows.append(
             [
-                _cell(row["factor"], kind="text" + (" strong" if row["kept"] else "")) | {"small": row["name"]},
-                _figure(row["rank_ic"], 4, True, colour), _figure(row["t"], 1, kind="strong" if passed else ""),
-                _cell(passed or "–", len(passed)), _cell("kept" if row["kept"] else "–"), _share(row["coverage"], 0),
-                _figure(row["mean_abs_rank_ic"], 4), _figure(row["noise"], 4),
-                _figure(row["abs_mean_rank_ic"], 4), _figure(row["noise_of_mean"], 4), _figure(row["ir"], 2),
-                _share(row["share_positive"], 0), _figure(row["ic"], 4, True), _share(row["long_short"], 2, True),
-                _figure(row["long_short_t"], 1), _figure(row["autocorrelation"], 2), _share(row["turnover"], 0),
-                _figure(row["names"], 0),
+                cell(row["factor"], kind="text" + (" strong" if row["kept"] else "")) | {"small": row["name"]},
+                figure(row["rank_ic"], 4, True, colour), figure(row["t"], 1, kind="strong" if passed else ""),
+                cell(passed or "–", len(passed)), cell("kept" if row["kept"] else "–"), share(row["coverage"], 0),
+                figure(row["mean_abs_rank_ic"], 4), figure(row["noise"], 4),
+                figure(row["abs_mean_rank_ic"], 4), figure(row["noise_of_mean"], 4), figure(row["ir"], 2),
+                share(row["share_positive"], 0), figure(row["ic"], 4, True), share(row["long_short"], 2, True),
+                figure(row["long_short_t"], 1), figure(row["autocorrelation"], 2), share(row["turnover"], 0),
+                figure(row["names"], 0),
             ]
         )  # fmt: skip
     return {"head": HEAD, "rows": rows}
@@ -180,16 +152,16 @@ def _verdicts(found: Screening) -> dict[str, Any]:
     rows = []
     for v in found.everything.verdicts:
         row = [
-            _cell(v.name, kind="text" + (" strong" if v.kept else "")),
-            _cell("kept" if v.kept else "dropped", kind="text"), _cell(v.reason, kind="text words"),
+            cell(v.name, kind="text" + (" strong" if v.kept else "")),
+            cell("kept" if v.kept else "dropped", kind="text"), cell(v.reason, kind="text words"),
         ]  # fmt: skip
         if found.bought is not None:
             w = second[v.name]
             changed = w.kept != v.kept
             row += [
-                _figure(found.bought.summaries[v.name][found.horizon].rank_ic.mean, 4, True),
-                _cell("kept" if w.kept else "dropped", kind="text strong" if changed else "text"),
-                _cell(w.reason if changed else "", kind="text words" if changed else "text"),
+                figure(found.bought.summaries[v.name][found.horizon].rank_ic.mean, 4, True),
+                cell("kept" if w.kept else "dropped", kind="text strong" if changed else "text"),
+                cell(w.reason if changed else "", kind="text words" if changed else "text"),
             ]  # fmt: skip
         rows.append(row)
     return {"head": head, "rows": rows}
@@ -199,7 +171,7 @@ def _decay(found: Screening) -> dict[str, Any]:
     frame = found.decay()
     top = float(np.nanmax(np.abs(frame.to_numpy()))) if np.isfinite(frame.to_numpy()).any() else 1.0
     rows = [
-        [_cell(str(name), kind="text"), *(_figure(x, 4, True) | {"colour": _shade(x / top)} for x in values)]
+        [cell(str(name), kind="text"), *(figure(x, 4, True) | {"colour": shade(x / top)} for x in values)]
         for name, values in zip(frame.index, frame.to_numpy(), strict=True)
     ]
     return {"head": [("Factor", "text", ""), *((span(found, h), "", "") for h in frame.columns)], "rows": rows}
@@ -211,16 +183,8 @@ def _coverage(found: Screening) -> dict[str, Any]:
     rows = []
     for name in names:
         shares = found.coverage[found.names.index(name)]
-        rows.append([_cell(name, kind="text"), *(_share(x, 0) | {"colour": _paper(x)} for x in shares)])
+        rows.append([cell(name, kind="text"), *(share(x, 0) | {"colour": _paper(x)} for x in shares)])
     return {"head": [("Factor", "text", ""), *((str(y), "", "") for y in found.years)], "rows": rows}
-
-
-def _shade(x: float) -> str:
-    """Blue for positive, orange for negative, white at 0; ``x`` within -1 and 1."""
-    if not math.isfinite(x):
-        return ""
-    base, strength = ((29, 95, 158) if x > 0 else (180, 82, 26)), min(abs(x), 1.0) * 0.55
-    return "rgb(" + ",".join(str(round(255 - (255 - c) * strength)) for c in base) + ")"
 
 
 def _paper(x: float) -> str:

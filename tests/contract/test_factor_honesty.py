@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from factor_panels import library
 from noisy_folder import few_stocks, noisy_twin
 
 from engine.market import Market
 from feeds.sources import data_folder
 from feeds.store import open_market
 from signals.factors.panel import FactorPanel, month_ends
-from signals.factors.registry import FAMILIES, Factor, registered
+from signals.factors.recursions import WARM
+from signals.factors.registry import FAMILIES, Factor
 
 DAY = "2017-06-30"
 
@@ -55,7 +57,7 @@ def panels(markets: tuple[Market, Market]) -> tuple[FactorPanel, FactorPanel]:
 
 def there(family: str, panel: FactorPanel) -> list[Factor]:
     """Factors of a family that the data can give."""
-    found = [one for one in registered().values() if one.family == family and not one.missing(panel)]
+    found = [one for one in library() if one.family == family and not one.missing(panel)]
     if not found:
         pytest.skip(f"these data have nothing for the family {family}")
     return found
@@ -83,6 +85,26 @@ def test_the_last_bars_alone_and_a_view_give_the_same_bits_as_the_whole_history(
     for one in there(family, panels[0]):
         panel = short.setdefault(one.lookback, FactorPanel(view, tail=one.lookback))
         assert np.array_equal(one(panel)[0], one(panels[0])[-1], equal_nan=True), one.name
+
+
+def test_factors_of_unlimited_memory_go_on_from_states_with_the_bits_of_the_whole_history(
+    markets: tuple[Market, Market], panels: tuple[FactorPanel, FactorPanel]
+) -> None:
+    whole, last = markets[0], markets[0].position_of(DAY)
+    found = [one for one in library() if one.lookback is None and not one.missing(panels[0])]
+    assert all(one.resumes for one in found) and len(found) > 20
+    for days in (1, 7, 40):
+        before = FactorPanel(whole, [last - days])
+        for one in found:
+            one(before)
+        states = before.recursions.kept
+        panel = FactorPanel(whole, [last], tail=2 * WARM, since=last - days, states=states)
+        after = FactorPanel(whole, [last])
+        for one in found:
+            assert np.array_equal(one(panel)[0], one(panels[0])[-1], equal_nan=True), one.name
+            one(after)
+        for key, state in after.recursions.kept.items():
+            assert np.array_equal(panel.recursions.kept[key], state), key
 
 
 class _Recorder:

@@ -13,8 +13,9 @@ from ridge_signal import Ridge
 
 from engine import plugins
 from engine.market_fields import FIELDS
+from signals.contract.checks import Check, failures
 from signals.contract.market import Source, noisy_after, same
-from signals.contract.suite import Check, audit, failures
+from signals.contract.suite import audit
 from signals.neural.signal import NetworkSignal
 
 SOURCE = Source("synthetic:stocks=60,seed=7,start=2012-01-01,end=2014-06-30")
@@ -23,6 +24,10 @@ QUICK = {"epochs": 1, "units": 8, "layers": 1}
 """For networks: the contract does not ask how well they forecast."""
 LOOK = "noise after t leaves the scores at t as they are"
 LEARN = "noise after t leaves what is learnt at t as it is"
+
+
+SLOW = {"attention-gru", "blend", "lstm-price", "mlp", "three-class-rnn", "top-bottom-gru", "top-bottom-rnn"}
+"""Ten or more seconds each; one network of each trainer's kind stays among the quick tests."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,7 +40,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         os.environ["HUICE_CACHE"] = before
 
 
-@pytest.mark.parametrize("name", sorted(plugins.BUILTINS["signal"]))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
+        for name in sorted(plugins.BUILTINS["signal"])
+    ],
+)
 def test_every_built_in_signal_keeps_the_contract(name: str) -> None:
     cls = plugins.resolve("signal", name)
     given = PARAMETERS.get(name, {})

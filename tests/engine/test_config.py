@@ -185,9 +185,10 @@ def test_the_toml_of_a_run_is_what_a_user_would_write() -> None:
     config = RunConfig(
         start="2012-01-01", end="2012-12-31", benchmark="000905", slippage="bps:5", bar_feeds=["600519.SH"]
     )
-    assert config.to_toml().splitlines()[:15] == [
+    assert config.to_toml().splitlines()[:17] == [
         'data = "synthetic"',
         'universe = "all"',
+        "exclude = []",
         "start = 2012-01-01",
         "end = 2012-12-31",
         "cash = 1000000.0",
@@ -200,6 +201,7 @@ def test_the_toml_of_a_run_is_what_a_user_would_write() -> None:
         "cash_rate = 0.0",
         "seed = 1",
         'bar_feeds = ["600519.SH"]',
+        "overlays = []",
         "",
     ]
     assert '[slippage]\nname = "bps"\nbps = 5\n' in config.to_toml()
@@ -366,7 +368,10 @@ def test_the_value_of_an_override_is_toml_or_else_text(text: str, value: Any) ->
 
 def test_a_completed_configuration_writes_out_every_parameter() -> None:
     config = RunConfig(fees={"commission": 0.0001}).completed()
-    assert config.strategy.params == {"hold": 50}
+    assert config.strategy.params == {
+        "hold": 50, "trade": "full", "buffer": 0, "min_trade": 0.0, "replace": True, "spread": True,
+        "exits": "rebalance",
+    }  # fmt: skip
     assert config.signal.params == {"window": 20}
     assert config.fees.params == {
         "commission": 0.0001, "minimum": 5.0, "on_top": False, "stamp_duty": True, "transfer_fee": True,

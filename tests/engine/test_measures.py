@@ -9,7 +9,7 @@ import empyrical
 import numpy as np
 import pytest
 
-from engine import measures
+from engine import drawdowns, measures
 
 PER_YEAR = 242.7
 FLAT_MIX = np.array([0.01, -0.02, 0.015, 0.0, -0.005, 0.03])
@@ -72,7 +72,7 @@ def test_a_daily_risk_free_series_is_subtracted_session_by_session(returns: np.n
 
 def test_calmar_and_max_drawdown_agree_with_empyrical(returns: np.ndarray) -> None:
     value = np.concatenate([[1.0], np.cumprod(1 + returns)])
-    same(measures.max_drawdown(value).depth, empyrical.max_drawdown(returns))
+    same(drawdowns.max_drawdown(value).depth, empyrical.max_drawdown(returns))
     same(measures.calmar(returns, PER_YEAR), empyrical.calmar_ratio(returns, annualization=PER_YEAR))
 
 
@@ -83,6 +83,21 @@ def test_information_ratio_is_the_annualised_excess_sharpe_of_empyrical(
     same(measures.information_ratio(returns, benchmark, PER_YEAR), theirs)
     active = empyrical.annual_volatility(returns - benchmark, annualization=PER_YEAR)
     same(measures.tracking_error(returns, benchmark, PER_YEAR), active)
+
+
+@pytest.mark.parametrize("risk_free", [0.0, 0.0001])
+def test_alpha_and_beta_agree_with_empyrical(returns: np.ndarray, benchmark: np.ndarray, risk_free: float) -> None:
+    alpha, beta = empyrical.alpha_beta(returns, benchmark, risk_free=risk_free, annualization=PER_YEAR)
+    same(measures.beta(returns, benchmark, risk_free), beta)
+    assert measures.alpha(returns, benchmark, risk_free, PER_YEAR) == pytest.approx(alpha, rel=1e-9)
+
+
+def test_alpha_and_beta_by_hand() -> None:
+    market = np.array([0.02, -0.02, 0.02, -0.02])
+    returns = 0.001 + 1.5 * market  # 0.1 % a session beyond one and a half times the market
+    assert measures.beta(returns, market) == pytest.approx(1.5)
+    assert measures.alpha(returns, market, 0.0, 200.0) == pytest.approx(1.001**200 - 1)
+    assert measures.beta(returns, np.zeros(4)) is None and measures.alpha(returns, np.zeros(4), 0.0, 200.0) is None
 
 
 def test_sessions_a_year_are_those_of_the_dates() -> None:
@@ -102,23 +117,23 @@ def test_ratios_by_hand() -> None:
 
 def test_max_drawdown_names_the_last_session_at_the_high_and_the_first_back_at_it() -> None:
     value = np.array([100.0, 120.0, 120.0, 90.0, 96.0, 120.0, 130.0])
-    fall = measures.max_drawdown(value)
-    assert fall == measures.Drawdown(pytest.approx(-0.25), 2, 3, 5)
+    fall = drawdowns.max_drawdown(value)
+    assert fall == drawdowns.Drawdown(pytest.approx(-0.25), 2, 3, 5)
 
 
 def test_a_fall_that_is_not_made_good_has_no_recovery() -> None:
-    assert measures.max_drawdown(np.array([1.0, 0.5, 0.9])).recovered is None
+    assert drawdowns.max_drawdown(np.array([1.0, 0.5, 0.9])).recovered is None
 
 
 def test_drawdowns_are_listed_deepest_first_and_do_not_overlap() -> None:
     value = np.array([10.0, 9.0, 10.0, 11.0, 5.5, 8.0, 12.0, 11.4])
-    falls = measures.drawdowns(value)
+    falls = drawdowns.drawdowns(value)
     assert [(round(f.depth, 6), f.peak, f.trough, f.recovered) for f in falls] == [
         (-0.5, 3, 4, 6),
         (-0.1, 0, 1, 2),
         (-0.05, 6, 7, None),
     ]
-    assert measures.drawdowns(value, top=1) == falls[:1]
+    assert drawdowns.drawdowns(value, top=1) == falls[:1]
 
 
 def test_months_start_from_the_base_day_and_need_a_session() -> None:

@@ -299,7 +299,7 @@ def test_the_sources_of_a_builtin_are_its_file_and_its_room_without_the_engine()
     found = plugins.source_files(plugins.resolve("strategy", "top-n"))
     assert [path.relative_to(ROOT).as_posix() for path in found] == [
         "signals/__init__.py", "signals/learning/__init__.py", "signals/learning/refits.py", "strategies/__init__.py",
-        "strategies/base.py", "strategies/top_n.py",
+        "strategies/base.py", "strategies/targets.py", "strategies/top_n.py",
     ]  # fmt: skip
     (fees,) = plugins.source_files(plugins.resolve("fees", "a-share"))
     assert fees == ROOT / "engine" / "fees.py"
@@ -398,4 +398,4 @@ def test_a_constructor_that_fails_is_explained_too(tmp_path: Path) -> None:
 
 
 def test_what_the_run_gives_a_strategy_is_no_parameter_of_it() -> None:
-    assert plugins.parameter_names(plugins.resolve("strategy", "top-n")) == ["hold"]
+    assert plugins.parameter_names(plugins.resolve("strategy", "top-quantile")) == ["share"]

@@ -143,7 +143,7 @@ def test_a_failure_while_writing_leaves_what_was_there_and_no_remains(
             raise KeyboardInterrupt
         path.touch()
 
-    monkeypatch.setattr(run_folder, "_write_parquet", fail)
+    monkeypatch.setattr(run_folder, "write_parquet", fail)
     with pytest.raises(KeyboardInterrupt):
         write(folder)
     with pytest.raises(KeyboardInterrupt):

@@ -344,7 +344,14 @@ def test_a_real_run_on_synthetic_data_shows_every_part_and_says_what_the_data_ar
     assert "commission" in shown["account"][3]
     assert "A-share stress periods" not in [table.title for table in shown["by_period"]]
     assert "made up" in shown["remarks"][0] and shown["remarks"][1:] == done.result["notes"]
-    assert shown["tiles"][0][2].startswith("1,000,000 to ")
+    assert shown["tiles"][0][3].startswith("1,000,000 to ")
+    low, high = done.result["intervals"]["annual_return"]
+    assert shown["tiles"][0][2] == f"[{low:.1%}, {high:.1%}]"
+    assert shown["conclusion"].verdict.startswith("The return after costs is ")
+    counted = context(load(done.folder), done.folder.parent)["conclusion"]
+    assert "The folder of runs holds no other setting of top-n" in counted.text
+    page = write_tearsheet(done.folder).read_text(encoding="utf-8")
+    assert page.index(counted.verdict) < page.index('class="tiles"')
     assert [table.title for table in shown["facts"]] == ["Data", "Fee rules used"]
     titles = [table.title for table in shown["trading"]]
     assert titles[0] == "Where the return went" and {"Where the return came from", "Refusals by reason"} < set(titles)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from pathlib import Path
 
@@ -10,12 +11,27 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from feeds.synthetic_alphas import ANCHORED, CUT, FAR, LONG, NAMES, PLANTED, PREMIA, Forecaster, Oracle, oracle, score
+from engine.errors import ConfigError
+from feeds.synthetic_alphas import (
+    ANCHORED,
+    CUT,
+    FAR,
+    LONG,
+    NAMES,
+    PLANTED,
+    PREMIA,
+    Forecaster,
+    Oracle,
+    oracle,
+    score,
+    strengths,
+)
 from feeds.synthetic_feed import Drawn, Streams, SyntheticConfig, draw_market, write_synthetic
 from feeds.synthetic_market import TREND, common_paths
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = SyntheticConfig(stocks=400, seed=3)
+END = dt.date(2011, 6, 30)
 
 
 @pytest.fixture(scope="module")
@@ -164,14 +180,50 @@ def test_style_premia_and_planted_alphas_are_the_documented_ones() -> None:
     assert all(premium < 0 for premium in PREMIA.values())
 
 
-def test_the_oracle_is_in_no_table_and_nothing_outside_the_generator_imports_it(tmp_path: Path) -> None:
+def test_a_market_can_be_asked_for_some_alphas_alone_and_stronger() -> None:
+    kept: dict[str, list[np.ndarray]] = {"": [], "value*3+memory": []}
+    for alphas, rows in kept.items():
+        draw_market(SyntheticConfig(stocks=30, seed=3, start=CONFIG.start, end=END, alphas=alphas), record=rows.append)
+    usual, asked = kept[""][0], kept["value*3+memory"][0]  # the first session: prices are still the same
+    times = dict(zip(NAMES, strengths("value*3+memory"), strict=True))
+    assert times == {name: {"value": 3.0, "memory": 1.0}.get(name, 0.0) for name in NAMES}
+    for name, before, after in zip(NAMES, usual, asked, strict=True):
+        assert np.array_equal(after, times[name] * before), name
+    later = dict(zip(NAMES, kept["value*3+memory"][120], strict=True))
+    assert np.ptp(later["value"]) > 0 and np.ptp(later["memory"]) > 0 and not later["reversal"].any()
+
+
+def test_without_a_wish_every_alpha_has_its_usual_strength() -> None:
+    assert np.array_equal(strengths(""), np.ones(len(NAMES)))
+
+
+@pytest.mark.parametrize(
+    ("alphas", "words"),
+    [
+        ("valu*3", "'valu' in alphas='valu\\*3' is no alpha of the market; did you mean 'value'"),
+        ("value+value*2", "'value' stands twice"),
+        ("value*much", "'much' in alphas='value\\*much' is no multiple; write such as value\\*2.5"),
+        ("value*-1", "'-1' .* is no multiple"),
+    ],
+)
+def test_a_wish_that_cannot_be_granted_is_refused_with_a_sentence(alphas: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        SyntheticConfig(alphas=alphas)
+
+
+def test_the_oracle_is_in_no_table_and_the_recovery_check_alone_reads_it(tmp_path: Path) -> None:
     write_synthetic(tmp_path, seed=1, stocks=20, start="2019-01-01", end="2019-06-30")
     columns = {name for path in tmp_path.rglob("*.parquet") for name in pq.read_schema(path).names}
     assert not columns & {*NAMES, "expected", "alpha", "oracle"}
-    users = [
+    drawing = ["feeds/synthetic_alphas.py", "feeds/synthetic_feed.py", "feeds/synthetic_prices.py"]
+    assert users_of(r"synthetic_alphas|draw_market") == [*drawing, "signals/learning/recovery.py"]
+    assert users_of(r"learning\.recovery|learning import recovery") == ["scripts/_audit_recovery.py"]
+
+
+def users_of(words: str) -> list[str]:
+    return [
         str(path.relative_to(ROOT))
         for room in ("engine", "feeds", "signals", "strategies", "scripts")
-        for path in sorted((ROOT / room).glob("*.py"))
-        if re.search(r"synthetic_alphas|draw_market", path.read_text(encoding="utf-8"))
+        for path in sorted((ROOT / room).rglob("*.py"))
+        if re.search(words, path.read_text(encoding="utf-8"))
     ]
-    assert users == ["feeds/synthetic_alphas.py", "feeds/synthetic_feed.py", "feeds/synthetic_prices.py"]

@@ -405,6 +405,8 @@ def test_spec_is_read_and_written_back() -> None:
     assert config == SyntheticConfig(stocks=60, seed=3, start=dt.date(2011, 1, 4), end=dt.date(2020, 12, 31))
     assert config.spec == "synthetic:stocks=60,seed=3,start=2011-01-04,end=2020-12-31"
     assert parse_spec(config.spec) == config
+    wished = parse_spec("synthetic:alphas=value*3+memory")
+    assert wished.spec == SyntheticConfig().spec + ",alphas=value*3+memory" and parse_spec(wished.spec) == wished
     assert is_spec("synthetic") and is_spec("synthetic:seed=2") and not is_spec("synthetic_data/bars")
 
 

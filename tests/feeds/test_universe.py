@@ -88,7 +88,7 @@ def test_an_index_code_is_found_by_word_and_with_a_suffix() -> None:
 
 
 def test_an_unknown_universe_lists_what_there_is(write: Write, tables: Tables) -> None:
-    says = "unknown universe 'cs300'; did you mean 'csi300'. There are 000300, all, csi300, and"
+    says = "unknown universe 'cs300'; did you mean 'csi300'. There are 000300, all, csi300, sse50-proxy, and"
     with pytest.raises(ConfigError, match=says):
         memberships(FileFeed(write(tables)), "cs300", "universe")
 

@@ -47,7 +47,7 @@ def check(path: Path, requirements: list[str]) -> None:
 
 
 def test_there_is_a_core_and_a_test_lock_for_each_python_and_a_lock_for_each_extra() -> None:
-    expected = {f"{kind}-py{v}.txt" for kind in ("core", "test") for v in (311, 312, 313)}
+    expected = {f"{kind}-py{v}.txt" for kind in ("core", "test", "torch") for v in (311, 312, 313)}
     expected |= {f"{extra}-py311.txt" for extra in project()["optional-dependencies"] if extra != "test"}
     assert {p.name for p in LOCKS} == expected
 

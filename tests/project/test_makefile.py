@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGETS = {"help", "demo", "test", "test-slow", "test-akshare", "lint", "bench", "wheel", "lock", "clean"}
+TARGETS = {"help", "demo", "backtest", "test", "test-slow", "test-akshare", "lint", "bench", "wheel", "lock", "clean"}
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
@@ -37,12 +37,31 @@ def test_every_phony_target_is_listed_and_the_other_way_round() -> None:
     assert phony and set(phony[1].split()) == TARGETS
 
 
-def test_the_demo_is_one_plain_command_in_the_fresh_environment(tmp_path: Path) -> None:
-    shown = make("-n", f"PYTHON={sys.executable}", f"VENV={tmp_path}/v", "demo").stdout.splitlines()
+def dry(tmp_path: Path, target: str) -> list[str]:
+    """What a target would run in a folder without an environment."""
+    return make("-n", f"PYTHON={sys.executable}", f"VENV={tmp_path}/v", target).stdout.splitlines()
+
+
+def test_the_demo_trains_a_network_with_torch_from_its_lock(tmp_path: Path) -> None:
+    shown = dry(tmp_path, "demo")
+    assert shown[-1] == (
+        f"{tmp_path}/v/bin/python scripts/backtest.py --universe csi500 --strategy top-n --signal lstm-residual-value "
+        "--hold 50 --benchmark 000905 --start 2012-01-01 --jobs 2"
+    )
+    assert any(re.search(r"install -r locks/torch-py3\d+\.txt$", line) for line in shown)
+    assert not any("locks/test-" in line for line in shown)
+
+
+def test_a_backtest_without_a_network_installs_no_torch(tmp_path: Path) -> None:
+    shown = dry(tmp_path, "backtest")
     assert shown[-1] == (
         f"{tmp_path}/v/bin/python scripts/backtest.py --universe csi500 --strategy top-n "
         "--signal reversal-20d --hold 50 --rebalance 1M --benchmark 000905"
     )
+    installed = [lock for line in shown for lock in re.findall(r"locks/\S+\.txt", line)]
+    assert len(installed) == 1
+    pins = (ROOT / installed[0]).read_text(encoding="utf-8")
+    assert "numpy==" in pins and not re.search(r"^(torch|nvidia|xgboost|optuna)", pins, re.M)
 
 
 def test_the_lock_follows_the_interpreter_and_a_second_run_installs_nothing(tmp_path: Path) -> None:

@@ -39,9 +39,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (place / name).write_text(code, encoding="utf-8")
     (place / "my_factor.py").write_text(next(code for code in blocks("python") if "@factor(" in code), encoding="utf-8")
     (place / "run.toml").write_text(blocks("toml")[0], encoding="utf-8")
-    (place / "my.toml").write_text(blocks("toml")[1], encoding="utf-8")
+    (place / "experiment.toml").write_text(blocks("toml")[1], encoding="utf-8")
+    (place / "my.toml").write_text(blocks("toml")[2], encoding="utf-8")
     (place / "downloads").mkdir()
-    (place / "downloads" / "600519.csv").write_text(blocks("csv")[0], encoding="utf-8")
+    mine, quotes = blocks("csv")
+    (place / "mine.csv").write_text(mine, encoding="utf-8")
+    (place / "downloads" / "600519.csv").write_text(quotes, encoding="utf-8")
     write_tables(place / "data", small_tables())  # stands for what `fetch` would have written
     (place / "members.csv").write_text("symbol,in_date,out_date\n600000,2019-12-16,\n", encoding="utf-8")
     return place
@@ -128,7 +131,7 @@ def test_the_readme_shows_each_command_of_data_py() -> None:
 
 
 def test_the_mapping_of_the_readme_is_ten_lines_and_finds_the_dividend(folder: Path) -> None:
-    assert len(blocks("toml")[1].splitlines()) == 10
+    assert len(blocks("toml")[2].splitlines()) == 10
     ask = "SELECT ex_date, prev_close, preclose FROM ex_rights_events"
     done = call(f'python scripts/data.py sql "{ask}" --data files:folder=downloads,mapping=my.toml', folder)
     assert done.stdout.split()[3:] == ["2020-06-24", "1474.5", "1457.48"]  # 17.02 yuan a share
@@ -178,14 +181,17 @@ def test_every_command_of_the_readme_runs(command: str, folder: Path) -> None:
         if not DATA.is_dir():
             pytest.skip(WHY)
         command = command.replace("../shared/data", str(DATA))
-    if "<id>" in command:
-        first = call("python scripts/backtest.py --config run.toml --no-tearsheet", folder)
-        assert first.returncode == 0, first.stderr
-        command = command.replace("<id>", re.search(r"runs/(\w+)", first.stdout)[1])  # type: ignore[index]
+    for place, more in (("<id>", []), ("<other>", ["-p", "hold=30"])):
+        if place in command or "--list" in command:
+            first = call("python scripts/backtest.py --config run.toml --no-tearsheet", folder, *more)
+            assert first.returncode == 0, first.stderr
+            command = command.replace(place, re.search(r"runs/(\w+)", first.stdout)[1])  # type: ignore[index]
     quick = ["--no-tearsheet"] if "backtest.py" in command else []  # the first example's test makes one
     done = call(command, folder, *quick)
     assert done.returncode == 0, done.stderr
-    said = {"data.py": "in a million rows", "audit.py": "Ridge keeps the contract", "new.py": "signal MyIdea"}
+    said = {"data.py": "in a million rows", "audit.py": "Ridge keeps the contract", "new.py": "signal MyIdea",
+            "train.py": "explain.html",
+            "--list": " runs in runs"}  # fmt: skip
     assert next((words for script, words in said.items() if script in command), "runs/") in done.stdout
 
 
@@ -206,11 +212,12 @@ def test_the_python_example_runs(folder: Path) -> None:
     assert -1 < float(done.stdout) < 10
 
 
-def test_the_first_two_commands_are_make_targets_and_the_line_without_make_is_the_demo() -> None:
+def test_the_first_commands_are_make_targets_and_the_lines_without_make_are_what_they_run() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    demo = re.search(r"^DEMO = (.*)$", makefile, re.M)[1]  # type: ignore[index]
-    assert f".venv/bin/python {demo}" in README
-    assert re.findall(r"^    make (\w+)", README, re.M)[:2] == ["demo", "test"]
+    for name in ("DEMO", "BACKTEST"):
+        run = re.search(rf"^{name} *= (.*)$", makefile, re.M)[1]  # type: ignore[index]
+        assert f".venv/bin/python {run}\n" in README
+    assert re.findall(r"^    make (\w+)", README, re.M)[:3] == ["demo", "test", "backtest"]
     for lock in re.findall(r"locks/[\w-]+\.txt", README):
         assert (ROOT / lock).is_file()
 
@@ -241,6 +248,8 @@ def test_the_readme_names_every_built_in_plug_in_and_every_refusal(text: str) ->
             assert f"`{name}`" in text, name
     for name in BUILTINS["slippage"]:
         assert re.search(rf"`(--slippage )?{name}[:`]", text), name
+    for name in BUILTINS["overlay"]:
+        assert re.search(rf"`{name}:", text), name
     for reason in REASONS:
         assert f"`{reason}`" in text, reason
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["readme"] == "README.md"

@@ -47,7 +47,8 @@ def test_a_signal_written_by_new_passes_its_own_test_and_is_not_written_over(pla
     [
         (["signal", "My-Idea"], "'My-Idea' is no name of a file of Python"),
         (["signal", "idea", "--kind", "traind"], "there is no kind 'traind'; did you mean 'trained'"),
-        (["strategy", "idea"], "No such command"),
+        (["strategy", "Idea"], "'Idea' is no name of a file of Python"),
+        (["fee", "idea"], "No such command"),
     ],
 )
 def test_new_refuses_what_it_cannot_write_in_one_sentence(place: Path, words: list[str], said: str) -> None:
@@ -73,8 +74,53 @@ def test_a_leaking_plug_in_is_caught_with_exit_code_1_and_advice(place: Path) ->
     assert "LeakingSignal breaks the contract in 1 of 11 points." in done.stderr
 
 
+def test_a_strategy_written_by_new_passes_its_own_test_and_a_backtest_runs_it(place: Path) -> None:
+    done = script(place, "new", "strategy", "my_strategy")
+    assert done.returncode == 0, done.stderr
+    assert "my_strategy.py: the strategy MyStrategy" in done.stdout
+    source = (place / "my_strategy.py").read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= 16
+    env = {**os.environ, "HUICE_CACHE": str(place / "cache")}
+    tested = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_strategy.py"],
+        cwd=place, capture_output=True, text=True, env=env, check=False,
+    )  # fmt: skip
+    assert tested.returncode == 0 and "1 passed" in tested.stdout, tested.stdout
+    run = script(place, "backtest", "--strategy", "my_strategy.py", "--data", DATA, "--no-tearsheet", "--json")
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["decisions"]["executed"] > 20
+
+
+def test_a_strategy_that_reads_the_market_past_the_view_is_caught(place: Path) -> None:
+    leaky = ROOT / "tests" / "support" / "leaking_strategies.py"
+    done = script(place, "audit", f"{leaky}:ReadsTomorrow", "--data", DATA, "--signal", "none", "--rebalance", "1W")
+    assert done.returncode == 1, done.stderr
+    assert "ReadsTomorrow breaks the contract in 1 of 6 points." in done.stdout
+    assert "replaced by noise" in done.stdout
+
+
+def test_options_of_the_other_kind_are_refused(place: Path) -> None:
+    done = script(place, "audit", "top-n", "--date", "2012-06-29")
+    assert done.returncode == 2 and "--date is no option for a strategy" in done.stderr
+    done = script(place, "audit", "reversal-20d", "--signal", "none")
+    assert done.returncode == 2 and "--signal is no option for a signal" in done.stderr
+
+
 def test_audit_names_what_it_cannot_find_and_what_it_cannot_set(place: Path) -> None:
     done = script(place, "audit", "reversal-20")
     assert done.returncode == 2 and "did you mean 'reversal-20d'" in done.stderr
     done = script(place, "audit", "reversal-20d", "-p", "windw=3")
     assert done.returncode == 2 and "has no parameter 'windw'; did you mean 'window'" in done.stderr
+
+
+def test_audit_tells_what_a_signal_finds_of_planted_alphas(place: Path) -> None:
+    data = "synthetic:stocks=30,seed=5,start=2012-01-01,end=2014-12-31,alphas=reversal*2"
+    done = script(place, "audit", "reversal-20d", "--recovery", "--data", data, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["decisions"] == 24 and told["data"] == data
+    assert told["recovered"] == pytest.approx(told["rank_ic"] / told["oracle"])
+    assert told["loadings"]["reversal"] > 0.8 and told["loadings"]["memory"] is None
+    assert "reversal    +" in done.stderr and "not at work" in done.stderr
+    real = script(place, "audit", "top-n", "--recovery")
+    assert real.returncode == 2 and "--recovery is no option for a strategy" in real.stderr

@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
+from stored import stored
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "backtest.py"
@@ -101,7 +103,7 @@ def test_the_help_ends_with_an_example_that_names_only_options_there_are(inside:
     assert done.code == 0
     listed = {word for line in done.out.splitlines() for word in line.split()[:1] if word.startswith("-")}
     examples = done.out.rstrip().split("Examples:\n")[1].splitlines()
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         assert example.lstrip().startswith("python scripts/backtest.py --")
         assert {word for word in example.split() if word.startswith("-")} <= listed
@@ -115,6 +117,49 @@ def test_the_help_costs_under_three_tenths_of_a_second() -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         costs.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
     assert min(costs) < 0.3
+
+
+# -- the list of runs ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("home") / "runs"
+    rng = np.random.default_rng(1)
+    market = rng.normal(0.0002, 0.012, 300)
+    stored(place / "first", market + 0.001, market, hold=10)
+    stored(place / "second", market - 0.001, market, hold=20, leaks=True)
+    os.utime(place / "first" / "result.json", (1e9, 1e9))
+    return place
+
+
+def test_the_list_shows_stored_runs_with_their_headlines_the_newest_first(
+    inside: Callable[..., Done], store: Path
+) -> None:
+    done = inside("--list", "--out", store)
+    assert (done.code, done.err) == (0, "")
+    head, *rows, last = (line.split() for line in done.out.splitlines())
+    assert " ".join(head) == "run made strategy signal universe data span a year excess Sharpe drawdown"
+    assert [row[0] for row in rows] == ["second", "first"]
+    assert rows[1][3:9] == ["top-n", "reversal-20d", "csi300", "synthetic", "2015-01-02", "to"]
+    result = json.loads((store / "first" / "result.json").read_text())["headline"]
+    assert rows[1][-4:] == [
+        f"{result['annual_return']:.1%}", f"{result['excess_annual_return']:+.1%}", f"{result['sharpe']:.2f}",
+        f"{result['max_drawdown']:.1%}",
+    ]  # fmt: skip
+    assert rows[0][-1] == "LEAKS"
+    assert last[:2] == ["2", "runs"]
+
+
+def test_the_list_can_be_sorted_and_given_as_json(inside: Callable[..., Done], store: Path) -> None:
+    done = inside("--list", "--out", store, "--sort", "sharpe", "--json")
+    found = json.loads(done.out)
+    assert [Path(run["folder"]).name for run in found["runs"]] == ["first", "second"]
+    assert found["runs"][1]["leaks"] is True and "annual_return" in found["runs"][0]["headline"]
+    assert inside("--list", "--out", store, "--sort", "size").err == (
+        "error: runs cannot be sorted by 'size'; choose one of: date, drawdown, return, sharpe\n"
+    )
+    assert inside("--list").err == "error: there is no folder of runs 'runs'; run a backtest first, or give --out\n"
 
 
 # -- a run ------------------------------------------------------------------------------------------
@@ -136,6 +181,12 @@ def test_a_run_prints_its_fees_its_table_and_its_paths(first: tuple[Path, Done])
     starts = {line.index(shown[label]) for label in ("Span", "Final value") for line in lines if line.startswith(label)}
     assert len(starts) == 1, "the second column must align"
     assert done.err == ""
+    assert shown["In brackets"].startswith("95% intervals by stationary bootstrap, 1,000 draws")
+    low, high = result["intervals"]["sharpe"]
+    assert shown["Sharpe ratio"] == f"{result['headline']['sharpe']:.2f}  [{low:.2f}, {high:.2f}]"
+    said = " ".join(done.out.split("Conclusion: ")[1].split("\n\n")[0].split())
+    assert said.startswith("The excess return over 000905 after costs is ")
+    assert "The folder of runs holds no other setting of top-n" in said
 
 
 def test_a_run_prints_the_fee_rows_that_charged_it(first: tuple[Path, Done]) -> None:
@@ -265,7 +316,8 @@ def test_a_folder_with_packages_named_like_ours_runs_all_the_same(tmp_path: Path
         tmp_path, *SMALL[:-2], "--strategy", "strategies/mine.py", "--no-tearsheet", "--json", path=f":{tmp_path}"
     )
     assert done.code == 0, done.err
-    assert json.loads(done.out)["strategy"] == {"name": "strategies/mine.py", "hold": 5}
+    strategy = json.loads(done.out)["strategy"]
+    assert (strategy["name"], strategy["hold"]) == ("strategies/mine.py", 5)
 
 
 def test_a_terminal_shows_a_bar_with_the_date_the_value_and_the_time_left(tmp_path: Path) -> None:
@@ -316,7 +368,7 @@ BAD: list[tuple[tuple[object, ...], str]] = [
     (("-p", "hold=many"), "strategy 'top-n': parameter 'hold' is 'many'; it is a whole number, 50 by default"),
     (("--hold", "many"), "Invalid value for '--hold'"),
     (("--hodl", "3"), "No such option: --hodl"),
-    (("--strategy", "equal-weight", "--hold", "3"), "strategy 'equal-weight' has no parameter 'hold'"),
+    (("--strategy", "top-quantile", "--hold", "3"), "strategy 'top-quantile' has no parameter 'hold'"),
     (("--fee", "commision=0"), "fees 'a-share' has no parameter 'commision'; did you mean 'commission'?"),
     (("--fee", "commission=3"), "fee option 'commission' is 3"),
     (("--fee", "stamp_duty=0.05"), "fee option 'stamp_duty' is 0.05, that is 5 % of the traded value"),

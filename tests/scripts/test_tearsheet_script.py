@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from stored import stored
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "tearsheet.py"
@@ -92,3 +94,46 @@ def test_no_folder_at_all_is_a_usage_error(script: Callable[..., tuple[int, str,
     code, out, err = script()
     assert (code, out) == (2, "")
     assert err.startswith("error: Missing argument")
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> tuple[Path, Path]:
+    rng = np.random.default_rng(1)
+    market = rng.normal(0.0002, 0.012, 300)
+    first = stored(tmp_path / "runs" / "first", market + 0.001, market, hold=10)
+    return first.folder, stored(tmp_path / "runs" / "second", market, market, hold=20).folder
+
+
+def test_several_runs_are_put_side_by_side_on_one_page(
+    script: Callable[..., tuple[int, str, str]], two: tuple[Path, Path]
+) -> None:
+    code, out, err = script(*two)
+    page = two[0].parent / "comparison.html"
+    assert (code, err) == (0, "")
+    assert [line.partition(":")[0] for line in out.splitlines()] == ["hold 10", "hold 20", "Comparison"]
+    assert out.splitlines()[-1] == f"Comparison: {page}"
+    assert "2 runs side by side" in page.read_text(encoding="utf-8")
+    assert not (two[0] / "tearsheet.html").exists()
+
+
+def test_the_page_goes_where_it_is_asked_for_and_json_gives_the_figures(
+    script: Callable[..., tuple[int, str, str]], two: tuple[Path, Path], tmp_path: Path
+) -> None:
+    code, out, err = script(*two, "--out", tmp_path / "mine.html", "--json")
+    assert code == 0, err
+    shown = json.loads(out)
+    assert shown["comparison"] == str(tmp_path / "mine.html") and (tmp_path / "mine.html").is_file()
+    assert [run["label"] for run in shown["runs"]] == ["hold 10", "hold 20"]
+    assert shown["runs"][0]["headline"]["sharpe"] > shown["runs"][1]["headline"]["sharpe"]
+
+
+def test_what_makes_no_comparison_is_one_sentence(
+    script: Callable[..., tuple[int, str, str]], two: tuple[Path, Path], tmp_path: Path
+) -> None:
+    nowhere = tmp_path / "no" / "x.html"
+    for arguments, sentence in (
+        ((two[0], two[0]), f"the run {two[0]} is given twice; give each run once"),
+        ((two[0], "--out", nowhere), "--out is for several runs: the tearsheet of one lies in its folder"),
+        ((*two, "--out", nowhere), f"{nowhere} cannot be written (No such file or directory); give another --out"),
+    ):
+        assert script(*arguments) == (2, "", f"error: {sentence}\n")

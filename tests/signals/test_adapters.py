@@ -13,11 +13,11 @@ from small_market import market_of
 
 from engine.errors import ConfigError, SignalError
 from engine.market import Market
+from engine.plugin_files import spec_of
 from feeds.store import open_market
 from signals.adapters import signal_of
 from signals.base import Signal
 from signals.labels import NextReturn, ThreeClass, TopBottom
-from signals.walkforward import spec_of
 
 FACTORS = ("return_1m", "return_3m")
 

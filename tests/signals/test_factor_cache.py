@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from factor_panels import library
 from noisy_folder import few_stocks
 
 from engine.errors import DataError
@@ -111,26 +111,61 @@ def test_a_change_of_history_computes_what_reads_it_and_nothing_else(
         assert same(found[one.name], one(FactorPanel(market)))
 
 
-def test_a_stock_that_lists_later_widens_the_files(
-    world: tuple[Path, Path], factors: list[Factor], tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def listing(world: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Market]:
+    """A folder in which a stock, not the last of the list, has its first bar on 2015-06-29, and another is halted."""
+    place = tmp_path_factory.mktemp("listing")
     symbols = sorted(pd.read_parquet(world[0] / "securities.parquet")["symbol"])
-    late = symbols[7]
-    folder = few_stocks(world[0], tmp_path / "data", symbols, range(2012, 2016))
+    late, halted = symbols[7], symbols[11]
+    folder = few_stocks(world[0], place / "data", symbols, range(2012, 2016))
     for path in sorted((folder / "daily_bars").glob("*.parquet")):
         bars = pd.read_parquet(path)
-        bars[(bars["symbol"] != late) | (bars["date"] > "2015-06-29")].to_parquet(path, index=False)
-    options: dict[str, Any] = {"universe": "all", "start": "2013-01-04", "cache": tmp_path / "markets"}
-    prices = [one for one in factors if not any(":" in name for name in one.inputs)]
-    cache = FactorCache(tmp_path / "factors")
-    old = open_market(str(folder), end="2015-06-26", **options)
-    cache.values(old, prices)
-    new = open_market(str(folder), end="2015-07-03", **options)
-    assert late not in old.symbols and late in new.symbols
-    found = cache.values(new, prices)
-    assert cache.computed == []
-    for one in prices:
-        assert same(found[one.name], one(FactorPanel(new)))
+        gone = ((bars["symbol"] == late) & (bars["date"] < "2015-06-29")) | (
+            (bars["symbol"] == halted) & bars["date"].between("2015-06-26", "2015-06-30")
+        )
+        bars[~gone].to_parquet(path, index=False)
+
+    def open_at(end: str) -> Market:
+        market = open_market(str(folder), universe="all", start="2013-01-04", end=end, cache=place / "markets")
+        market.fingerprint += end  # as if the files had grown by a session: what is kept is held to its history
+        return market
+
+    assert late not in open_at("2015-06-26").symbols and late in open_at("2015-06-29").symbols[:-1]
+    return open_at
+
+
+@pytest.mark.parametrize("schedule", ["monthly", "daily"])
+def test_every_factor_goes_on_over_listings_halts_and_ends_of_months_with_the_bits_of_the_whole_history(
+    listing: Callable[[str], Market], tmp_path: Path, schedule: str
+) -> None:
+    cache = FactorCache(tmp_path)
+    for end in ("2015-06-25", "2015-06-26", "2015-06-29", "2015-07-02", "2015-07-03"):
+        market = listing(end)
+        first = int(market.position_of("2015-05-04"))
+        rows = month_ends(market.sessions) if schedule == "monthly" else np.arange(first, len(market.sessions))
+        whole = FactorPanel(market, rows)
+        there = [one for one in library() if not one.missing(whole)]
+        found = cache.values(market, there, rows, schedule=schedule)
+        if end != "2015-06-25":
+            assert cache.computed == [] and len(cache.appended) == len(there) > 350
+        wrong = [one.name for one in there if not same(found[one.name], one(whole))]
+        assert wrong == []
+
+
+def test_no_file_of_values_is_written_when_a_stock_lists_in_a_month_that_goes_on(
+    listing: Callable[[str], Market], factors: list[Factor], tmp_path: Path
+) -> None:
+    cache = FactorCache(tmp_path)
+    old, new = listing("2015-06-26"), listing("2015-06-29")
+    cache.values(old, factors, month_ends(old.sessions), schedule="monthly")
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.f64") if "tips" not in path.name}
+    before = cache.values(old, factors, month_ends(old.sessions), schedule="monthly")
+    told = {name: values.copy() for name, values in before.items()}
+    cache.values(new, factors, month_ends(new.sessions), schedule="monthly")
+    assert len(cache.appended) == len(factors) == len(files)
+    assert files == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.f64") if "tips" not in path.name}
+    assert len(list(tmp_path.rglob("tips*"))) == 1, "the last rows of the day before are gone"
+    assert all(same(before[name], told[name]) for name in told), "who has read values keeps them"
 
 
 def test_touching_the_code_of_one_factor_computes_that_one_alone(
@@ -163,10 +198,11 @@ def test_touching_the_code_of_one_factor_computes_that_one_alone(
     assert same(found["mine_one"], np.where(market.traded > 0, market.close * 3.0, np.nan))
 
 
+@pytest.mark.parametrize("step", ["_put", "_tell"])
 def test_a_write_that_is_cut_off_is_never_taken_for_values(
-    open_at: Callable[..., Market], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_at: Callable[..., Market], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    cache, one = FactorCache(tmp_path), get("return_1m")
+    cache, one = FactorCache(tmp_path), get("macd_30_10_15")
     cache.values(open_at("2015-06-15"), [one], month_ends(open_at("2015-06-15").sessions), schedule="monthly")
     market = open_at("2015-07-10")
     rows = month_ends(market.sessions)
@@ -175,22 +211,41 @@ def test_a_write_that_is_cut_off_is_never_taken_for_values(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache_module._Work, "_put", staticmethod(killed))
+        patch.setattr(cache_module._Work, step, killed)
         with pytest.raises(KeyboardInterrupt):
             cache.values(market, [one], rows, schedule="monthly")
-    note = next(tmp_path.glob("*/*.json"))
-    kept = len(json.loads(note.read_text())["days"].split())
-    assert kept == len(rows) - 2, "the look that will be replaced is no longer vouched for"
-    assert same(cache.values(market, [one], rows, schedule="monthly")["return_1m"], one(FactorPanel(market, rows)))
+    assert same(cache.values(market, [one], rows, schedule="monthly")[one.name], one(FactorPanel(market, rows)))
+    assert cache.appended == [one.name], "what was told before is there"
 
 
-def test_a_file_that_was_cut_is_computed_again(open_at: Callable[..., Market], tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", ["return_1m*.f64", "tips*.f64", "book.json"])
+def test_a_file_that_was_cut_is_computed_again(open_at: Callable[..., Market], tmp_path: Path, file: str) -> None:
     cache, one, market = FactorCache(tmp_path), get("return_1m"), open_at("2015-06-15")
     cache.values(market, [one])
-    file = next(tmp_path.rglob("*.f64"))
-    file.write_bytes(file.read_bytes()[:-8])
+    cut = next(tmp_path.rglob(file))
+    cut.write_bytes(cut.read_bytes()[:-8])
     assert same(cache.values(market, [one])["return_1m"], one(FactorPanel(market)))
     assert cache.computed == ["return_1m"]
+
+
+def test_factors_that_others_have_told_meanwhile_stay(
+    open_at: Callable[..., Market], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market, mine, theirs = open_at("2015-06-15"), get("return_1m"), get("turnover_1m")
+    put = cache_module._Work.take
+
+    def meanwhile(work: Any, *rest: Any) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(cache_module._Work, "take", put)
+            FactorCache(tmp_path).values(market, [theirs])
+        put(work, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache_module._Work, "take", meanwhile)
+        FactorCache(tmp_path).values(market, [mine])
+    cache = FactorCache(tmp_path)
+    cache.values(market, [mine, theirs])
+    assert cache.computed == []
 
 
 def test_a_folder_that_cannot_be_written_is_named(open_at: Callable[..., Market], tmp_path: Path) -> None:
@@ -219,19 +274,14 @@ def test_the_hash_of_a_history_grows_by_its_new_sessions_and_leaves_out_stocks_t
     assert int(mix_cells(changed, first, keys, 0, 30)) != before
 
 
-def test_the_tail_of_a_panel_begins_at_an_anchored_bar_of_each_stock_and_keeps_enough() -> None:
-    from signals.factors.packing import ANCHOR, last_bars
+def test_the_last_bars_of_a_stock_begin_where_it_has_so_many() -> None:
+    from signals.factors.packing import last_bars
 
     rng = np.random.default_rng(1)
     traded = (rng.random((500, 9)) < 0.7).astype(np.uint8)
-    traded[:200, 2] = 0
-    traded[450:, 4] = 0
-    rows = np.array([470, 480])
-    begin = last_bars(traded, rows, 70)
+    traded[:450, 2] = 0
+    wanted = np.arange(9) != 4
+    begin = last_bars(traded, wanted, 470, 70)
     for i in range(9):
         bars = np.flatnonzero(traded[:470, i])
-        if not traded[rows, i].any():
-            assert begin[i] == 500
-            continue
-        first = max(0, (len(bars) - 70) // ANCHOR * ANCHOR)
-        assert begin[i] == (bars[first] if first < len(bars) else 470)
+        assert begin[i] == (bars[max(0, len(bars) - 70)] if wanted[i] else 500)

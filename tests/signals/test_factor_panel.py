@@ -8,7 +8,6 @@ from small_market import NAN, event, market_of
 
 from engine.errors import ConfigError, DataError
 from engine.market import Market
-from signals.factors.packing import ANCHOR
 from signals.factors.panel import FactorPanel, month_ends
 
 CLOSES = {
@@ -63,21 +62,33 @@ def test_no_session_asked_for_gives_no_row(market: Market) -> None:
     assert panel.shape == (0, 3) and panel.spread(panel.bars("close")).shape == (0, 3)
 
 
-def test_a_tail_holds_enough_bars_and_begins_at_an_anchor() -> None:
-    length = 3 * ANCHOR
+def test_a_tail_holds_the_bars_asked_for_and_no_more() -> None:
+    length = 100
     closes = np.arange(1.0, length + 1.0)
-    late = np.where(np.arange(length) < ANCHOR, NAN, closes)  # its bar of number 0 is session ANCHOR
+    late = np.where(np.arange(length) < 60, NAN, closes)
+    halted = np.where(np.arange(length) % 3 == 0, closes, NAN)
     gone = np.where(np.arange(length) < 10, closes, NAN)
-    market = market_of({"600001.SH": closes.tolist(), "600002.SH": late.tolist(), "600003.SH": gone.tolist()})
-    row = length - 1
-    for bars in (1, 5, ANCHOR, ANCHOR + 1, 2 * ANCHOR):
-        panel = FactorPanel(market, [row], tail=bars)
-        for i, own in enumerate((length, length - ANCHOR)):
-            held = panel.bars("close")[panel.starts[i] : panel.starts[i + 1]]
-            assert min(bars, own) <= len(held) < bars + ANCHOR + 1
-            assert held[-1] == length and (own - len(held)) % ANCHOR == 0
-        assert panel.starts[3] == panel.starts[2], "a stock that trades on none of the sessions has no bars"
-        assert same(panel.spread(panel.bars("close")), [[length, length, NAN]])
+    bars = [closes, late, halted, gone]
+    market = market_of({f"60000{k}.SH": values.tolist() for k, values in enumerate(bars)})
+    for tail in (1, 5, 40, 41, 100):
+        panel = FactorPanel(market, [length - 1], tail=tail)
+        held = np.split(panel.bars("close"), panel.starts[1:-1])
+        for values, own in zip(held[:3], bars, strict=False):
+            assert values.tolist() == own[np.isfinite(own)][-tail:].tolist()
+        assert len(held[3]) == 0, "a stock that trades on none of the sessions has no bars"
+        assert same(panel.spread(panel.bars("close")), [[length, length, length, NAN]])
+
+
+def test_a_panel_that_goes_on_after_a_session_holds_bars_before_it_and_all_after_it() -> None:
+    closes = np.arange(1.0, 101.0)
+    stopped = np.where(np.arange(100) == 99, NAN, closes)
+    before = np.where(np.arange(100) <= 97, closes, NAN)
+    market = market_of({"600001.SH": closes.tolist(), "600002.SH": stopped.tolist(), "600003.SH": before.tolist()})
+    panel = FactorPanel(market, [99], tail=64, since=97)
+    held = np.split(panel.bars("close"), panel.starts[1:-1])
+    assert held[0].tolist() == closes[34:].tolist()
+    assert held[1].tolist() == closes[34:99].tolist(), "its state must go past the bar that nobody asked for"
+    assert len(held[2]) == 0, "there is nothing to go on with"
 
 
 def test_a_view_ends_at_its_session(market: Market) -> None:

@@ -78,7 +78,7 @@ def test_the_code_of_the_factor_is_part_of_the_run(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     head = FUTURE.replace("tomorrow", "yesterday").replace(
         'panel.bars("close")[1:], np.nan', 'np.nan, panel.bars("close")[:-1]'
-    )
+    ).replace("lookback=1", "lookback=2")
 
     def once(text: str) -> str:
         file.write_text(text, encoding="utf-8")

@@ -18,12 +18,12 @@ from engine.plugins import BUILTINS, resolve
 from feeds.store import open_market
 from signals.contract.market import noisy_after
 from signals.labels import ThreeClass, TopK
+from signals.learning.figures import r_squared
 from signals.learning.samples import decisions_of
 from signals.learning.search import all_of
 from signals.lstm_price import LstmPrice, NextClose
 from signals.lstm_residual_value import SPACES, STATIC, LstmResidualValue
 from signals.paper_checks import classification, market_value_r2, validity
-from signals.paper_signals import r_squared
 from signals.saved import Learnt
 from signals.top_bottom import TopBottomLinear, TopBottomLstm
 
@@ -174,8 +174,8 @@ def test_the_score_of_paper_1_is_predicted_less_actual_over_actual_in_yuan(marke
 
 def test_a_model_of_paper_1_keeps_its_r2_on_both_sides(market: Market, t: int) -> None:
     model = made("lstm-residual-value", epochs=8).fit(market.view(t)).needs().facts["model-0"]
-    assert 0.3 < model["r2_train"] < 1.0
-    assert model["r2_validation"] < 1.0
+    assert 0.3 < model["train"]["r2"] < 1.0
+    assert model["validation"]["r2"] < 1.0
 
 
 def test_a_static_set_trains_the_same_model_as_its_values_and_a_search_finds_one(market: Market, t: int) -> None:

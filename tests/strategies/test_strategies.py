@@ -10,6 +10,7 @@ import pytest
 from small_market import NAN, market_of
 
 from engine.errors import ConfigError, LookAheadError, SignalError, StrategyError
+from engine.fees import ZeroFees
 from engine.simulation import simulate
 from signals.base import Signal
 from strategies.base import RebalanceStrategy, best
@@ -50,6 +51,19 @@ def test_equal_weight_holds_what_traded_on_the_decision_session() -> None:
     suspended = market_of({A: [10.0, 10.0], B: [NAN, 20.0], C: [5.0, 5.0]})
     done = simulate(suspended, EqualWeight, rebalance="5D", cash=100_000.0)
     assert done.broker.shares.tolist() == [5000, 0, 9900]
+
+
+def test_equal_weight_over_n_holds_the_best_and_invests_all_of_the_account() -> None:
+    options: dict[str, Any] = {"rebalance": "5D", "cash": 100_000.0, "fees": ZeroFees()}
+    scores = Fixed(scores={A: 1.0, B: 3.0, C: 2.0})
+    two = simulate(market(), EqualWeight, {"hold": 2}, signal=scores, **options)
+    assert two.broker.shares.tolist() == [0, 2500, 10000]
+    one = simulate(market(), EqualWeight, {"hold": 5}, signal=Fixed(scores={A: 1.0}), **options)
+    assert one.broker.shares.tolist() == [10000, 0, 0]
+    with pytest.raises(ConfigError, match="chooses the 2 best by a signal"):
+        simulate(market(), EqualWeight, {"hold": 2}, **options)
+    with pytest.raises(ConfigError, match="hold -1 names"):
+        simulate(market(), EqualWeight, {"hold": -1}, **options)
 
 
 @pytest.mark.parametrize("hold", [0, -3])

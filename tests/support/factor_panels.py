@@ -12,6 +12,8 @@ from real_data import DATA, WHY
 
 from feeds.store import open_market
 from signals.factors.panel import FactorPanel
+from signals.factors.recursions import Recursions
+from signals.factors.registry import Factor, of_users, registered
 
 
 @cache
@@ -32,7 +34,9 @@ class Rows:
 
     def __init__(self, fields: dict[str, np.ndarray], starts: np.ndarray) -> None:
         self.fields, self.starts = fields, np.asarray(starts, dtype=np.int64)
+        self.runs = self.starts
         self.memo: dict[Hashable, Any] = {}
+        self.recursions = Recursions(self.starts[:-1], self.starts[:-1], self.starts[1:])
 
     @classmethod
     def of(cls, panel: FactorPanel, low: int, high: int) -> Any:
@@ -50,3 +54,9 @@ class Rows:
         if key not in self.memo:
             self.memo[key] = make()
         return self.memo[key]
+
+
+def library() -> list[Factor]:
+    """The factors of the library, without what other tests of this process have declared."""
+    users = {one.name for one in of_users()}
+    return [one for one in registered().values() if one.name not in users]

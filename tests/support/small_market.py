@@ -46,7 +46,8 @@ def market_of(
     if precloses is not None:
         raw["preclose"] = np.array([precloses[symbol] for symbol in symbols], dtype=float).T
     if "st" in more:
-        raw["st"] = np.array([more.pop("st")[symbol] for symbol in symbols], dtype=np.uint8).T
+        treated = more.pop("st")
+        raw["st"] = np.array([treated[symbol] for symbol in symbols], dtype=np.uint8).T
     sessions = np.busday_offset(first_day, np.arange(len(close)), roll="forward").astype("datetime64[D]")
     return Market.build(sessions, symbols, raw, **more)
 
