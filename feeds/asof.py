@@ -69,6 +69,10 @@ class AsOf:
         old = (self._sorted & (_DAYS - 1)) - _FIRST <= _numbers(np.array(day, dtype="datetime64[D]"))
         return self.rows[old], self.keys[old]
 
+    def overruled(self) -> np.ndarray:
+        """Rows of the table that never count, because a later one has their key and day."""
+        return self.rows[:-1][self._sorted[1:] == self._sorted[:-1]]
+
     def find(self, keys: np.ndarray, days: np.ndarray) -> np.ndarray:
         """As :meth:`places`, as row numbers of the table."""
         places = self.places(keys, days)
@@ -112,8 +116,11 @@ def gather(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     else:
         empty = None if values.dtype == object else np.nan
         values = values if values.dtype == object else values.astype(np.float64, copy=False)
-    padded = np.append(values, np.array([empty], dtype=values.dtype))
-    return padded[rows]
+    if not len(values):
+        return np.full(rows.shape, empty, dtype=values.dtype)
+    found = values[np.maximum(rows, 0)]
+    found[rows < 0] = empty
+    return found
 
 
 def digest_of(values: np.ndarray) -> bytes:

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.errors import ConfigError, DataError, nearest
 from feeds import schema
-from feeds.asof import AsOf, digest_of, gather, spells
+from feeds.asof import AsOf, gather, spells
 from feeds.file_feed import FileFeed
 from feeds.fingerprint import Digests
 from feeds.reports import Reports
@@ -44,9 +44,12 @@ class PointInTime:
         self._feed = FileFeed(folder)
         self._symbols = list(symbols)
         self._reports: dict[str, Reports] = {}
-        self._dated: dict[str, tuple[AsOf, dict[str, np.ndarray]]] = {}
+        self._dated: dict[str, tuple[AsOf, np.ndarray, dict[str, np.ndarray]]] = {}
         self._indices: dict[str, tuple[AsOf, np.ndarray, Memberships]] = {}
         self._columns: dict[str, tuple[str, ...]] = {}
+        self._one_day: dict[str, tuple[int, np.ndarray]] = {}
+        self._levels: dict[str, np.ndarray] = {}
+        self._report_tables: list[str] | None = None
 
     @property
     def folder(self) -> Path:
@@ -54,34 +57,42 @@ class PointInTime:
         return self._feed.folder
 
     def __getstate__(self) -> dict[str, Any]:
-        empty: dict[str, Any] = {"_reports": {}, "_dated": {}, "_indices": {}, "_columns": {}}
+        kept = ("_reports", "_dated", "_indices", "_columns", "_levels", "_one_day")
+        empty: dict[str, Any] = {name: {} for name in kept}
         return self.__dict__ | empty
 
-    def history_digest(self, day: np.datetime64, stocks: np.ndarray | None = None) -> str:
-        """Hash over all that the dated tables told up to and including a day, whatever came later.
+    def reports_digest(self, day: np.datetime64, stocks: np.ndarray) -> str:
+        """Hash over all that the tables of fundamentals told up to and including a day, whatever came later.
 
         Parameters
         ----------
         day : datetime64[D]
-        stocks : ndarray of bool, shape (N,), optional
-            Which stocks count; all by default.
+        stocks : ndarray of bool, shape (N,)
+            Which stocks count.
         """
-        wanted = np.ones(len(self._symbols), dtype=bool) if stocks is None else stocks
-        whole = hashlib.sha256()
-        for name in self.report_tables():
-            whole.update(self.reports(name).history_digest(day, wanted).encode())
-        for name in DATED:
-            if self._feed.exists(name):
-                join, values = self._table(name)
-                rows, keys = join.until(day)
-                rows, keys = rows[wanted[keys]], keys[wanted[keys]]
-                counts = np.bincount(keys, minlength=len(self._symbols))
-                held = np.flatnonzero(counts)
-                whole.update(" ".join(f"{self._symbols[k]} {counts[k]}" for k in held).encode())
-                for column in sorted(set(values) - {"symbol"}):
-                    whole.update(f"{name}.{column}".encode())
-                    whole.update(digest_of(values[column][rows]))
-        return whole.hexdigest()[:16]
+        digests = (self.reports(name).history_digest(day, stocks) for name in self.report_tables())
+        return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
+
+    def dated_tables(self) -> list[str]:
+        """Which of :data:`DATED` the folder holds."""
+        return [name for name in DATED if self._feed.exists(name)]
+
+    def dated(self, table: str) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+        """All rows of a table of :data:`DATED`; arrays of shape (R,).
+
+        Returns
+        -------
+        stocks : ndarray of int64
+            Column of the stock; -1 for a row that never counts.
+        days : ndarray of datetime64[D]
+            First day on which the row counts.
+        values : dict of ndarray
+            By column.
+        """
+        join, keys, values = self._table(table)
+        keys = keys.copy()
+        keys[join.overruled()] = -1
+        return keys, values[DATED[table]].astype("datetime64[D]"), values
 
     def _unchanged(self, table: str) -> None:
         file = self._feed.file(table)
@@ -92,7 +103,9 @@ class PointInTime:
 
     def report_tables(self) -> list[str]:
         """Names of the tables of fundamentals, the quarterly one first."""
-        return self._feed.report_tables()
+        if self._report_tables is None:
+            self._report_tables = self._feed.report_tables()
+        return list(self._report_tables)
 
     def asked(self) -> list[str]:
         """Tables of fundamentals that have been asked about so far."""
@@ -186,24 +199,37 @@ class PointInTime:
         """
         if table not in DATED:
             raise ConfigError(f"'{table}' is no dated table; {nearest(table, DATED)}")
-        join, values = self._table(table)
+        join, _, values = self._table(table)
         if column not in values:
             raise ConfigError(f"table '{table}' has no column '{column}'; {nearest(column, schema.TABLES[table])}")
-        return gather(values[column], join.find(np.arange(len(self._symbols))[None, :], days[:, None]))
+        return gather(values[column], self._in_force(table, join, days))
 
-    def _table(self, table: str) -> tuple[AsOf, dict[str, np.ndarray]]:
+    def _in_force(self, table: str, join: AsOf, days: np.ndarray) -> np.ndarray:
+        """Row of each stock on each day; those of the last single day are kept, for a look at many columns."""
+        day = int(days.astype("datetime64[D]").astype(np.int64)[0]) if len(days) == 1 else None
+        held = self._one_day.get(table)
+        if held is not None and held[0] == day:
+            return held[1]
+        found = join.find(np.arange(len(self._symbols))[None, :], days[:, None])
+        if day is not None:
+            self._one_day[table] = day, found
+        return found
+
+    def _table(self, table: str) -> tuple[AsOf, np.ndarray, dict[str, np.ndarray]]:
         if table not in self._dated:
             self._unchanged(table)
             values = self._feed.read(table)
             column_of = {symbol: i for i, symbol in enumerate(self._symbols)}
             keys = np.array([column_of.get(symbol, -1) for symbol in values["symbol"].tolist()], dtype=np.int64)
-            self._dated[table] = AsOf(keys, values[DATED[table]]), values
+            self._dated[table] = AsOf(keys, values[DATED[table]]), keys, values
         return self._dated[table]
 
     def has(self, table: str, column: str) -> bool:
         """Whether the folder has a table with a column; figures of reports by their table."""
         if table in self.report_tables():
             return column in self.figures(table)
+        if table in self._dated:
+            return column in self._dated[table][2]
         return self._feed.exists(table) and column in self._feed.columns(table)
 
     def index_close(self, code: str, days: np.ndarray) -> np.ndarray:
@@ -214,8 +240,7 @@ class PointInTime:
         DataError
             If the folder has no levels of the index.
         """
-        self._unchanged("index_daily")
-        table = self._feed.read("index_daily", ["date", "index_code", "close"])
+        table = self._index_levels()
         own = table["index_code"] == code
         if not own.any():
             raise DataError(
@@ -229,7 +254,13 @@ class PointInTime:
         """Whether the folder has levels of an index."""
         if not self._feed.exists("index_daily"):
             return False
-        return code in set(self._feed.read("index_daily", ["index_code"])["index_code"].tolist())
+        return code in set(self._index_levels()["index_code"].tolist())
+
+    def _index_levels(self) -> dict[str, np.ndarray]:
+        if not self._levels:
+            self._unchanged("index_daily")
+            self._levels = self._feed.read("index_daily", ["date", "index_code", "close"])
+        return self._levels
 
     def members(self, index: str, days: np.ndarray) -> np.ndarray:
         """Members of an index by effective date, bool (D, N).

@@ -35,12 +35,14 @@ def bring_up(data: str, folder: Path, end: str, start: str = START) -> dict[str,
     """Bring all factors that the data serve up to the month-ends until ``end``."""
     from feeds.store import open_market
     from signals.factors.cache import FactorCache
+    from signals.factors.cache_history import History
     from signals.factors.panel import FactorPanel, month_ends
     from signals.factors.registry import registered
 
     def opened() -> Market:
         market = open_market(data, universe="all", start=start, end=end)
-        market.known.history_digest(market.sessions[0])  # reads the tables
+        for source in ("tables", "close", "age", "st"):
+            History(market).past(source, 0)  # reads the tables, loads the hashes' compiled code
         market.fingerprint += end  # the files of another day are other files: their history must be looked at
         return market
 

@@ -33,8 +33,10 @@ from signals.factors.registry import Factor
 
 Progress = Callable[[int, int, str], None]
 _FORMAT = "2"
-_TAILS = (2 * WARM, 256, 512, 1024)
+_TAILS = (1, 32, 2 * WARM, 128, 256, 512, 1024)
 """Bars of the panels on which factors go on; a few lengths, so that what is packed serves many factors."""
+_ALL = 1 << 30
+"""Stands for the bars of a whole history."""
 _BATCH = 16
 """Factors computed whole between two writings of the book."""
 
@@ -100,9 +102,10 @@ class FactorCache:
         work = _Work(self._folder, market, every, schedule or ("daily" if rows is None else ""))
         plans = {one.name: work.plan(one) for one in chosen}
         panels = _Panels(market, every, work.states(plans.values()))
+        fresh: set[str] = set()
         try:
             try:
-                for done, one in enumerate(chosen):
+                for done, one in enumerate(panels.longest_first(chosen, plans)):
                     if progress is not None:
                         progress(done, len(chosen), one.name)
                     plan = plans[one.name]
@@ -110,7 +113,7 @@ class FactorCache:
                         panel = panels.of(one, plan)
                         panel.recursions.used = set()
                         work.take(plan, one(panel), panel)
-                        (self.appended if plan.kept else self.computed).append(one.name)
+                        fresh.add(one.name)
             finally:
                 work.commit()
         except OSError as error:
@@ -118,6 +121,8 @@ class FactorCache:
                 f"the factor cache cannot be written into '{self._folder}' ({error.strerror}); "
                 "set HUICE_CACHE to a folder that can be written"
             ) from error
+        self.computed = [one.name for one in chosen if one.name in fresh and not plans[one.name].kept]
+        self.appended = [one.name for one in chosen if one.name in fresh and plans[one.name].kept]
         return Values({one.name: work.found(plans[one.name]) for one in chosen})
 
 
@@ -150,6 +155,12 @@ class _Panels:
         self._market, self._rows, self._states = market, rows, states
         self._made: dict[tuple[int, int | None, int | None], FactorPanel] = {}
 
+    def longest_first(self, factors: list[Factor], plans: Mapping[str, _Plan]) -> list[Factor]:
+        """Factors by the bars that they need, so that a shorter panel takes what a longer one has packed."""
+        new = [one for one in factors if plans[one.name].kept < len(self._rows)]
+        tails = {one.name: self._begin(one, plans[one.name])[0] for one in new}
+        return sorted(factors, key=lambda one: -(tails.get(one.name) or _ALL))
+
     def of(self, one: Factor, plan: _Plan) -> FactorPanel:
         tail, since = self._begin(one, plan)
         if (plan.kept, tail, since) not in self._made:
@@ -164,12 +175,10 @@ class _Panels:
         """Bars to pack, and the session of the states to go on from."""
         if not plan.kept or plan.entry is None or (one.lookback is None and not one.resumes):
             return None, None
-        if one.lookback is not None and one.lookback > _TAILS[0]:
+        if one.lookback is not None and not one.resumes:
             return next((most for most in _TAILS if one.lookback <= most), one.lookback), None
         since = int(self._market.position_of(np.datetime64(plan.entry.until, "D"), "right")) - 1
-        if since < self._rows[plan.kept]:
-            return _TAILS[0], since
-        return (None if one.lookback is None else _TAILS[0]), None
+        return (2 * WARM, since) if since < self._rows[plan.kept] else (None, None)
 
 
 class _Work:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,4 +55,5 @@ def take_columns(rows: np.ndarray, places: np.ndarray, out: np.ndarray) -> None:
 
 
 def mapped(file: Path, width: int) -> np.ndarray:
-    return np.memmap(file, dtype=np.float64, mode="r").reshape(-1, width)
+    with file.open("rb") as opened:
+        return np.frombuffer(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)).reshape(-1, width)

@@ -9,6 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+TOGETHER = 256
+"""Stocks that are packed at a time: two kilobytes of a session's row."""
+
 
 @njit(cache=True)
 def count_bars(traded: np.ndarray, begin: np.ndarray, order: np.ndarray) -> np.ndarray:
@@ -33,19 +36,28 @@ def count_bars(traded: np.ndarray, begin: np.ndarray, order: np.ndarray) -> np.n
 def pack(
     values: np.ndarray, traded: np.ndarray, begin: np.ndarray, order: np.ndarray, starts: np.ndarray
 ) -> np.ndarray:
-    """Values (T, N) on the bars, packed by stock; (R,) float64."""
+    """Values (T, N) on the bars, packed by stock; (R,) float64. A few stocks at a time, so that they stay at hand."""
     sessions, stocks = traded.shape
     out = np.empty(starts[stocks], dtype=np.float64)
-    place = starts[:-1].copy()
-    active = 0
-    for t in range(begin[order[0]] if stocks else 0, sessions):
-        while active < stocks and begin[order[active]] <= t:
-            active += 1
-        for k in range(active):
-            i = order[k]
-            if traded[t, i]:
-                out[place[i]] = values[t, i]
-                place[i] += 1
+    place = np.empty(TOGETHER, dtype=np.int64)
+    for first in range(0, stocks, TOGETHER):
+        count = min(TOGETHER, stocks - first)
+        place[:count] = starts[first : first + count]
+        for t in range(begin[first : first + count].min(), sessions):
+            for k in range(count):
+                if traded[t, first + k] and t >= begin[first + k]:
+                    out[place[k]] = values[t, first + k]
+                    place[k] += 1
+    return out
+
+
+@njit(cache=True)
+def cut(values: np.ndarray, longer: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The last bars of each stock, as many as ``starts`` says, from values packed with ``longer`` starts."""
+    out = np.empty(starts[-1], dtype=values.dtype)
+    for i in range(len(starts) - 1):
+        count = starts[i + 1] - starts[i]
+        out[starts[i] : starts[i + 1]] = values[longer[i + 1] - count : longer[i + 1]]
     return out
 
 
@@ -166,6 +178,16 @@ def mix_cells(words: np.ndarray, first: np.ndarray, keys: np.ndarray, begin: int
             a ^= a >> np.uint64(32)
             total += a if t >= first[i] else np.uint64(0)
     return total
+
+
+@njit(cache=True)
+def mix_into(sums: np.ndarray, words: np.ndarray, rows: np.ndarray) -> None:
+    """Take some ``rows`` of one more column (R,) of whole numbers into their hashes; uint64."""
+    one, two = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
+    for k in range(len(sums)):
+        a = ((sums[k] + one) ^ words[rows[k]]) * one
+        a = (a ^ (a >> np.uint64(29))) * two
+        sums[k] = a ^ (a >> np.uint64(32))
 
 
 @njit(cache=True)

@@ -154,7 +154,12 @@ class FactorPanel:
         """A field of the market on the bars; float64, shape (R,), in its unit (yuan, shares, fractions)."""
 
         def make() -> np.ndarray:
-            return packing.pack(getattr(self.source, field), self._traded, self._begin, self._order, self.starts)
+            held: dict[str, np.ndarray] = self.of_source(("packed", field), dict)  # by a longer panel, perhaps
+            if held and (np.diff(held["starts"]) >= np.diff(self.starts)).all():
+                return packing.cut(held["values"], held["starts"], self.starts)
+            values = packing.pack(getattr(self.source, field), self._traded, self._begin, self._order, self.starts)
+            held.update(starts=self.starts, values=values)
+            return values
 
         return self.shared(("bars", field), make)
 

@@ -15,14 +15,13 @@ MONTHS = (1, 3, 6, 12)
 
 
 def aged(panel: FactorPanel, values: np.ndarray, bars: int) -> np.ndarray:
-    """Packed values, NaN on the first ``bars - 1`` bars of each stock: a factor younger than its window is absent."""
-    out = values.copy()
+    """The values, now NaN on the first ``bars - 1`` bars of each stock: a factor younger than its window is absent."""
     starts = panel.runs[:-1]
     ends = panel.runs[1:]
     for late in range(bars - 1):
         rows = starts + late
-        out[rows[rows < ends]] = np.nan
-    return out
+        values[rows[rows < ends]] = np.nan
+    return values
 
 
 def mean_of_there(panel: FactorPanel, values: np.ndarray, bars: int, least: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from feeds.sources import data_folder
 from feeds.store import open_market
 from signals.factors import cache as cache_module
 from signals.factors.cache import FactorCache
+from signals.factors.cache_history import History
 from signals.factors.panel import FactorPanel, month_ends
 from signals.factors.registry import Factor, get
 
@@ -272,6 +273,44 @@ def test_the_hash_of_a_history_grows_by_its_new_sessions_and_leaves_out_stocks_t
     changed = words.copy()
     changed[12, 3] ^= np.uint64(1)
     assert int(mix_cells(changed, first, keys, 0, 30)) != before
+
+
+def test_the_hash_of_the_dated_tables_counts_the_rows_that_tell_something_by_then(
+    world: tuple[Path, Path], tmp_path: Path
+) -> None:
+    symbols = sorted(pd.read_parquet(world[0] / "securities.parquet")["symbol"])
+    folder = few_stocks(world[0], tmp_path / "data", symbols, range(2012, 2016))
+    path = folder / "name_history.parquet"
+    names = pd.read_parquet(path)
+    day = pd.Series(["2015-06-29"]).astype(names["start_date"].dtype)[0]
+
+    def hashed(rows: pd.DataFrame, end: str = "2015-06-30") -> str:
+        rows.to_parquet(path, index=False)
+        market = open_market(str(folder), universe="all", start="2013-01-04", end=end, cache=tmp_path / "markets")
+        history = History(market)
+        history.past("tables", 100)  # what comes after is added to it
+        return history.past("tables", int(np.searchsorted(market.sessions, np.datetime64("2015-06-29"))))
+
+    def with_name(name: str, start: Any) -> pd.DataFrame:
+        return pd.DataFrame([{**names.iloc[0].to_dict(), "name": name, "start_date": start}]).astype(names.dtypes)
+
+    plain = hashed(names)
+    assert hashed(names, "2015-06-29") == plain
+    assert hashed(pd.concat([names, with_name("later", day + pd.Timedelta(days=1))])) == plain
+    told = hashed(pd.concat([names, with_name("told", day)]))
+    assert told != plain
+    assert hashed(pd.concat([names, with_name("overruled", day), with_name("told", day)])) == told
+    assert hashed(pd.concat([names, with_name("told", day), with_name("overruled", day)])) != told
+
+
+def test_a_shorter_panel_takes_what_a_longer_one_has_packed_with_the_same_bits(open_at: Callable[..., Market]) -> None:
+    market = open_at("2015-06-30")
+    rows = [len(market.sessions) - 1]
+    longer = FactorPanel(market, rows, tail=50)
+    for tail in (8, 80):
+        longer.bars("close")
+        along, alone = FactorPanel(market, rows, tail=tail, along=longer), FactorPanel(market, rows, tail=tail)
+        assert same(along.bars("close"), alone.bars("close")) and len(alone.bars("close"))
 
 
 def test_the_last_bars_of_a_stock_begin_where_it_has_so_many() -> None:
