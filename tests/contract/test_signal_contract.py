@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import leaking_signals
 import numpy as np
+import pandas as pd
 import pytest
 from ridge_signal import Ridge
 
@@ -40,6 +42,16 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         os.environ["HUICE_CACHE"] = before
 
 
+def scores_of_every_session(file: Path) -> Path:
+    market = SOURCE.open()
+    symbols = np.repeat(market.symbol_array[None, :], len(market.sessions), axis=0)
+    dates = np.repeat(market.sessions.astype("datetime64[ms]")[:, None], len(market.symbols), axis=1)
+    values = np.random.default_rng(3).normal(size=symbols.shape)
+    table = pd.DataFrame({"date": dates.ravel(), "symbol": symbols.ravel(), "score": values.ravel()})
+    table.to_parquet(file)
+    return file
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -47,9 +59,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in sorted(plugins.BUILTINS["signal"])
     ],
 )
-def test_every_built_in_signal_keeps_the_contract(name: str) -> None:
+def test_every_built_in_signal_keeps_the_contract(name: str, tmp_path: Path) -> None:
     cls = plugins.resolve("signal", name)
     given = PARAMETERS.get(name, {})
+    if name == "scores-file":
+        given = {"file": str(scores_of_every_session(tmp_path / "scores.parquet"))}
     source = SOURCE
     if issubclass(cls, NetworkSignal):
         pytest.importorskip("torch", reason="torch is not installed: make test installs it")

@@ -87,7 +87,7 @@ def figure(lines: list[str], label: str) -> float:
     return float(found[0].replace(",", ""))
 
 
-LONG = re.compile(r"data\.py (check|calibrate) |factors\.py (screen --file|sheet|backtest) ")
+LONG = re.compile(r"data\.py (check|calibrate) |factors\.py (screen --file|sheet|backtest) |(train|portfolios)\.py ")
 """Commands whose tests are slow; the tests of the scripts run each of them on small data."""
 
 
@@ -174,8 +174,8 @@ def test_the_chain_of_the_readme_runs(folder: Path) -> None:
     assert re.fullmatch(r"\(60, \d+, 37\) 36 \[.*\]\n", done.stdout)
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if not re.search("my_strategy.py|bench.py", c)
-                                     and c not in (*data_commands(), *factor_commands())])  # fmt: skip
+@pytest.mark.parametrize("command", marked([c for c in commands() if not re.search("my_strategy.py|bench.py", c)
+                                            and c not in (*data_commands(), *factor_commands())]))  # fmt: skip
 def test_every_command_of_the_readme_runs(command: str, folder: Path) -> None:
     if "../shared/data" in command:
         if not DATA.is_dir():

@@ -75,18 +75,20 @@ def test_a_leaking_plug_in_is_caught_with_exit_code_1_and_advice(place: Path) ->
 
 
 def test_a_strategy_written_by_new_passes_its_own_test_and_a_backtest_runs_it(place: Path) -> None:
-    done = script(place, "new", "strategy", "my_strategy")
+    done = script(place, "new", "strategy", "my_own")
     assert done.returncode == 0, done.stderr
-    assert "my_strategy.py: the strategy MyStrategy" in done.stdout
-    source = (place / "my_strategy.py").read_text(encoding="utf-8")
+    assert "my_own.py: the strategy MyOwn" in done.stdout
+    source = (place / "my_own.py").read_text(encoding="utf-8")
     assert len(source.splitlines()) <= 16
     env = {**os.environ, "HUICE_CACHE": str(place / "cache")}
     tested = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_strategy.py"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_own.py"],
         cwd=place, capture_output=True, text=True, env=env, check=False,
     )  # fmt: skip
     assert tested.returncode == 0 and "1 passed" in tested.stdout, tested.stdout
-    run = script(place, "backtest", "--strategy", "my_strategy.py", "--data", DATA, "--no-tearsheet", "--json")
+    held = script(place, "audit", "my_own.py", "--data", DATA)
+    assert held.returncode == 0 and "MyOwn keeps the contract (6 checks held" in held.stdout, held.stdout + held.stderr
+    run = script(place, "backtest", "--strategy", "my_own.py", "--data", DATA, "--no-tearsheet", "--json")
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["decisions"]["executed"] > 20
 

@@ -61,6 +61,7 @@ def test_one_call_shows_four_sizes_beside_plain_backtrader_on_the_cut_down_job()
     assert lines[-1] == "real data: skipped; give their folder with --data or in HUICE_DATA"
 
 
+@pytest.mark.slow
 def test_both_sides_run_on_the_full_job_and_each_process_tells_its_cpu_and_memory() -> None:
     done = bench("--stocks", "12", "--part", "8", "--sessions", "120", "--repeat", "1", "--full", "--json")
     assert done.returncode == 0, done.stderr

@@ -132,6 +132,7 @@ def test_a_users_file_of_factors_is_listed_screened_and_backtested(call: Call, t
     assert -1 < tested["results"]["weekly_fall"]["annual_return"] < 3
 
 
+@pytest.mark.slow
 def test_backtests_of_a_family_run_once_and_are_taken_up_again(call: Call, tmp_path: Path) -> None:
     out = tmp_path / "runs"
     first = json.loads(call("backtest", *DATA, *SPAN, "--only", "return_1m", "--out", out, "--json").out)
@@ -150,6 +151,7 @@ def test_backtests_of_a_family_run_once_and_are_taken_up_again(call: Call, tmp_p
     assert list(figures["scored_by_year"]) == ["2012", "2013", "2014", "2015"] and figures["scored"] > 10
 
 
+@pytest.mark.slow
 def test_alphalens_sheet_is_one_file(call: Call, tmp_path: Path) -> None:
     page = tmp_path / "sheet.html"
     done = call("sheet", "return_1m", *DATA, *SPAN, "--universe", "csi300", "--html", page)
