@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,8 @@ from signals.contract.market import Source, noisy_after, same
 from signals.contract.suite import audit
 from signals.neural.signal import NetworkSignal
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 SOURCE = Source("synthetic:stocks=60,seed=7,start=2012-01-01,end=2014-06-30")
 PARAMETERS: dict[str, dict[str, Any]] = {"factor": {"factor": "return_1m"}}
 QUICK = {"epochs": 1, "units": 8, "layers": 1}
@@ -30,16 +30,6 @@ LEARN = "noise after t leaves what is learnt at t as it is"
 
 SLOW = {"attention-gru", "blend", "lstm-price", "mlp", "three-class-rnn", "top-bottom-gru", "top-bottom-rnn"}
 """Ten or more seconds each; one network of each trainer's kind stays among the quick tests."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    before = os.environ.get("HUICE_CACHE")
-    os.environ["HUICE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    os.environ.pop("HUICE_CACHE")
-    if before is not None:
-        os.environ["HUICE_CACHE"] = before
 
 
 def scores_of_every_session(file: Path) -> Path:

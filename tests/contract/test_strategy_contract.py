@@ -10,7 +10,7 @@ import pytest
 
 from engine import plugins
 from engine.config import PluginConfig
-from signals.contract.checks import Check
+from signals.contract.checks import failures
 from signals.contract.market import Source
 from strategies.contract import audit
 
@@ -20,13 +20,9 @@ PARAMETERS: dict[str, dict[str, Any]] = {"top-n": {"hold": 8}, "industry-neutral
 CLASSES = PluginConfig(name=f"{Path(__file__).parents[1]}/support/class_scores.py")
 
 
-def failed(checks: list[Check]) -> list[str]:
-    return [f"{check.name}: {check.text}" for check in checks if check.status == "failed"]
-
-
 def leaks(name: str, **options: Any) -> list[str]:
     cls = getattr(leaking_strategies, name)
-    return failed(audit(cls, signal=NO_SIGNAL, source=SOURCE, options=options))
+    return failures(audit(cls, signal=NO_SIGNAL, source=SOURCE, options=options))
 
 
 @pytest.mark.parametrize("name", sorted(plugins.BUILTINS["strategy"]))
@@ -35,14 +31,14 @@ def test_every_built_in_strategy_keeps_the_contract(name: str) -> None:
         pytest.importorskip("cvxpy")
     signal = CLASSES if name == "class-portfolios" else None
     checks = audit(plugins.resolve("strategy", name), PARAMETERS.get(name), signal=signal, source=SOURCE)
-    assert failed(checks) == []
+    assert failures(checks) == []
     assert sum(check.status == "passed" for check in checks) >= 5
 
 
 @pytest.mark.parametrize("fill", ["next_close", "same_close"])
 def test_it_is_kept_whenever_orders_fill(fill: str) -> None:
     checks = audit(plugins.resolve("strategy", "top-n"), {"hold": 8}, source=SOURCE, options={"fill": fill})
-    assert failed(checks) == []
+    assert failures(checks) == []
 
 
 @pytest.mark.parametrize("rebalance", ["1D", "1W", "1M"])
@@ -79,5 +75,5 @@ def test_a_strategy_of_plain_backtrader_is_held_to_its_orders() -> None:
                 self.order_target_percent(self.broker.market[symbol], target=0.5 if len(self) % 40 == 1 else 0.0)
 
     checks = audit(BuysOne, source=source)
-    assert failed(checks) == []
+    assert failures(checks) == []
     assert {check.name.split(",")[0]: check.status for check in checks}["weights are finite"] == "skipped"

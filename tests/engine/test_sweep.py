@@ -6,7 +6,7 @@ import itertools
 import os
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from engine.sweep import Experiment, Point, Sweep, sweep
 from engine.sweep_backends import Backend
 from engine.sweep_page import ABSOLUTE, context, maps, write_page
 from engine.sweep_point import Answer
+
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 BASE = """
 data = "synthetic:stocks=40,end=2012-12-31"
@@ -52,15 +54,6 @@ MORTAL = """
                 1 / 0
             return view.scores(-view.close[-1])
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One cache for this module: the synthetic market is made once."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv("HUICE_CACHE", str(tmp_path_factory.mktemp("cache")))
-    yield
-    patch.undo()
 
 
 def experiment(folder: Path, text: str = GRID) -> Experiment:

@@ -9,16 +9,19 @@ import resource
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 from stored import stored
+from user_script import Done, run_script
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "backtest.py"
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 DATA = "synthetic:stocks=60,start=2019-01-02,end=2020-12-31"
 SMALL = ("--data", DATA, "--start", "2020-03-02", "--end", "2020-07-31", "--hold", "10")
 
@@ -35,29 +38,8 @@ SIGNAL = """
 """
 
 
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-def python(folder: Path, *arguments: object, path: str | None = None) -> Done:
-    """Run the script as a user does, in a folder of his."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")} | {"PYTHONDONTWRITEBYTECODE": "1"}
-    if path is not None:
-        env["PYTHONPATH"] = path
-    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
-    return Done(done.returncode, done.stdout, done.stderr)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One cache for this module: the synthetic market is made once."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv("HUICE_CACHE", str(tmp_path_factory.mktemp("cache")))
-    yield
-    patch.undo()
+def python(folder: Path, *arguments: object, **env: str) -> Done:
+    return run_script("backtest", folder, *arguments, **env)
 
 
 @pytest.fixture(scope="module")
@@ -313,7 +295,7 @@ def test_a_folder_with_packages_named_like_ours_runs_all_the_same(tmp_path: Path
         "from strategies.top_n import TopN\n\n\nclass Mine(TopN):\n    params = (('hold', 5),)\n"
     )
     done = python(
-        tmp_path, *SMALL[:-2], "--strategy", "strategies/mine.py", "--no-tearsheet", "--json", path=f":{tmp_path}"
+        tmp_path, *SMALL[:-2], "--strategy", "strategies/mine.py", "--no-tearsheet", "--json", PYTHONPATH=f":{tmp_path}"
     )
     assert done.code == 0, done.err
     strategy = json.loads(done.out)["strategy"]

@@ -3,41 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 from small_data import small_tables, write_tables
+from user_script import Done, run_script
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "data.py"
 
 
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    patch = pytest.MonkeyPatch()
-    patch.setenv("HUICE_CACHE", str(tmp_path_factory.mktemp("cache")))
-    patch.delenv("HUICE_DATA", raising=False)
-    yield
-    patch.undo()
+def no_real_data(own_cache: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("HUICE_DATA", raising=False)
+        yield
 
 
 def run(*arguments: object, **env: str) -> Done:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")} | {"PYTHONDONTWRITEBYTECODE": "1"} | env
-    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    done = subprocess.run(command, env=kept, capture_output=True, text=True, timeout=300)
-    return Done(done.returncode, done.stdout, done.stderr)
+    return run_script("data", None, *arguments, **env)
 
 
 @pytest.fixture

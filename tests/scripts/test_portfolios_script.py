@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
+from user_script import Done, run_script
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "portfolios.py"
 DATA = "synthetic:stocks=40,start=2018-01-02,end=2018-12-28"
 
 
-def call(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), "--data", DATA, "--no-progress", *options]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+def call(folder: Path, *options: str) -> Done:
+    return run_script("portfolios", folder, "--data", DATA, "--no-progress", *options)
 
 
 def test_scores_of_a_run_give_the_same_layers_again(tmp_path: Path) -> None:
     first = call(tmp_path, "--layers", "3", "--json")
-    assert first.returncode == 0, first.stderr
-    found = json.loads(first.stdout)
+    assert first.code == 0, first.err
+    found = json.loads(first.out)
     assert list(found["portfolios"]) == ["all/1", "all/2", "all/3", "all/benchmark"]
     assert Path(tmp_path, found["page"]).is_file()
     scores = Path(found["folder"], "scores.parquet")
     again = call(tmp_path, "--layers", "3", "--scores", str(scores), "--no-page", "--json")
-    assert again.returncode == 0, again.stderr
-    other = json.loads(again.stdout)
+    assert again.code == 0, again.err
+    other = json.loads(again.out)
     assert other["id"] != found["id"] and other["portfolios"] == found["portfolios"]
     values = pd.read_parquet(tmp_path / other["folder"] / "values.parquet")
     assert list(values.columns) == ["date", "portfolio", "value", "cash", "bought", "sold", "fees"]
@@ -40,5 +37,5 @@ def test_what_cannot_be_run_is_one_sentence(tmp_path: Path) -> None:
         (("--by", "height"), "cannot form layers by 'height'"),
     ):
         done = call(tmp_path, *options)
-        assert done.returncode == 2 and done.stderr.startswith("error: ") and sentence in done.stderr
-        assert "Traceback" not in done.stderr
+        assert done.code == 2 and done.err.startswith("error: ") and sentence in done.err
+        assert "Traceback" not in done.err

@@ -6,49 +6,21 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 import pytest
+from user_script import Done, command, environment, run_script
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "sweep.py"
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 BASE = 'data = "synthetic:stocks=40,end=2012-12-31"\n'
 GRID = BASE + "start = 2012-06-01\n[grid]\nhold = [3, 4, 5, 6, 7, 8]\nsignal.window = [10, 20]\n"
 
 
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, str(SCRIPT), *map(str, arguments)]
-
-
-def environment() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")} | {"PYTHONDONTWRITEBYTECODE": "1"}
-
-
 def python(folder: Path, *arguments: object) -> Done:
-    """Run the script as a user does, in a folder of his."""
-    done = subprocess.run(
-        command(*arguments), cwd=folder, env=environment(), capture_output=True, text=True, timeout=300
-    )
-    return Done(done.returncode, done.stdout, done.stderr)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One cache for this module: the synthetic market is made once."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv("HUICE_CACHE", str(tmp_path_factory.mktemp("cache")))
-    yield
-    patch.undo()
+    return run_script("sweep", folder, *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +54,7 @@ def test_a_sweep_writes_its_table_and_page_and_says_which_points_are_best(user: 
 def test_a_sweep_that_is_killed_goes_on_where_it_was(user: Path, done: dict[str, object]) -> None:
     runs = user / "killed"
     began = subprocess.Popen(
-        command("grid.toml", "--out", runs, "--jobs", 2), cwd=user, env=environment(), start_new_session=True,
+        command("sweep", "grid.toml", "--out", runs, "--jobs", 2), cwd=user, env=environment(), start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     while began.poll() is None and len(list(runs.glob("*/result.json"))) < 2:

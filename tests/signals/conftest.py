@@ -1,4 +1,4 @@
-"""The real data for tests of signals and factors."""
+"""Markets and caches for tests of signals and factors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,19 @@ import pytest
 
 from engine.market import Market
 from feeds.store import open_market
+
+
+@pytest.fixture
+def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of models for this test alone."""
+    monkeypatch.setenv("HUICE_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+@pytest.fixture(scope="module")
+def learning_market(own_cache: Path) -> Market:
+    """Three years of 40 synthetic stocks."""
+    return open_market("synthetic:stocks=40,seed=5,start=2012-01-01,end=2014-12-31", universe="all")
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from small_market import market_of
 from engine.errors import ConfigError, SignalError
 from engine.market import Market
 from engine.plugin_files import spec_of
-from feeds.store import open_market
 from signals.adapters import signal_of
 from signals.base import Signal
 from signals.labels import NextReturn, ThreeClass, TopBottom
@@ -49,18 +47,13 @@ Squares = signal_of(LeastSquares(shrink=2.0), factors=FACTORS, label=NextReturn(
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
-    before = os.environ.get("HUICE_CACHE")
-    os.environ["HUICE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    yield open_market("synthetic:stocks=40,seed=5,start=2012-01-01,end=2014-12-31", universe="all")
-    os.environ.pop("HUICE_CACHE")
-    if before is not None:
-        os.environ["HUICE_CACHE"] = before
+def market(learning_market: Market) -> Market:
+    return learning_market
 
 
 @pytest.fixture(autouse=True)
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HUICE_MODELS", str(tmp_path / "models"))
+def models(own_models: Path) -> Path:
+    return own_models
 
 
 def scored(cls: type[Signal], market: Market, tmp_path: Path, **given: Any) -> Any:

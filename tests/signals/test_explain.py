@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +36,13 @@ class Plain(Ridge):
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
-    place = str(tmp_path_factory.mktemp("cache"))
-    before = os.environ.get("HUICE_CACHE")
-    os.environ["HUICE_CACHE"] = place
-    yield open_market("synthetic:stocks=40,seed=5,start=2012-01-01,end=2014-12-31", universe="all")
-    os.environ.pop("HUICE_CACHE")
-    if before is not None:
-        os.environ["HUICE_CACHE"] = before
+def market(learning_market: Market) -> Market:
+    return learning_market
 
 
 @pytest.fixture(autouse=True)
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HUICE_MODELS", str(tmp_path / "models"))
+def models(own_models: Path) -> Path:
+    return own_models
 
 
 @pytest.fixture(scope="module")

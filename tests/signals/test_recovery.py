@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,9 @@ LIBRARY = {"linear": "numpy", "xgboost": "xgboost"}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def caches(own_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Markets and models of this module, kept for all its tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HUICE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("HUICE_MODELS", str(tmp_path_factory.mktemp("models")))
         yield
     for one in (opened, of_seed):

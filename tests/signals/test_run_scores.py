@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +28,14 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
-    before = os.environ.get("HUICE_CACHE")
-    os.environ["HUICE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    yield open_market(DATA, universe="all")
-    os.environ.pop("HUICE_CACHE")
-    if before is not None:
-        os.environ["HUICE_CACHE"] = before
+def market(own_cache: Path) -> Market:
+    return open_market(DATA, universe="all")
 
 
 @pytest.fixture(autouse=True)
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HUICE_MODELS", str(tmp_path / "models"))
+def models(own_models: Path) -> Path:
     Ridge.calls.clear()
-    return tmp_path / "models"
+    return own_models
 
 
 def decisions_in_2014(market: Market) -> list[int]:

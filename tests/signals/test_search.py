@@ -243,8 +243,8 @@ def test_a_process_that_dies_is_told_in_one_sentence_and_costs_no_finished_model
         train_all(tasks)
     assert not list((models / "windows").glob("*"))
     with parallel(1) as workers:
-        train_all(tasks[:8])
-    assert workers.reused == 8 and workers.trained == 0
+        train_all(tasks[:-1])
+    assert workers.trained <= 1 and workers.reused + workers.trained == 26  # one may have been under way beside it
 
 
 def test_a_random_search_of_more_trials_than_points_is_the_grid() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ from ridge_signal import Ridge
 from engine.errors import ConfigError, LookAheadError, SignalError
 from engine.market import Market
 from engine.simulation import simulate
-from feeds.store import open_market
 from signals.labels import NextReturn, ThreeClass, TopBottom
 from signals.learning.model_cache import ModelCache
 from signals.learning.samples import decisions_of, sequences, take_samples
@@ -27,21 +24,14 @@ FACTORS = ("return_1m", "return_3m")
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
-    place = str(tmp_path_factory.mktemp("cache"))
-    before = os.environ.get("HUICE_CACHE")
-    os.environ["HUICE_CACHE"] = place
-    yield open_market("synthetic:stocks=40,seed=5,start=2012-01-01,end=2014-12-31", universe="all")
-    os.environ.pop("HUICE_CACHE")
-    if before is not None:
-        os.environ["HUICE_CACHE"] = before
+def market(learning_market: Market) -> Market:
+    return learning_market
 
 
 @pytest.fixture(autouse=True)
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HUICE_MODELS", str(tmp_path / "models"))
+def models(own_models: Path) -> Path:
     Ridge.calls.clear()
-    return tmp_path / "models"
+    return own_models
 
 
 def month(market: Market, text: str) -> int:
