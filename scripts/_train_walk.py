@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +76,9 @@ def signals_of(
 
 
 def market_of(
-    signals: Mapping[str, Any], data: str, universe: str, start: str, end: str | None, benchmark: str
-) -> tuple[Any, list[int]]:
+    signals: Mapping[str, Any], data: str, universe: str, start: str, end: str | None, benchmark: str,
+    exclude: Sequence[str] = (), protocol: str = "honest",
+) -> tuple[Any, list[int]]:  # fmt: skip
     """The market with enough history before ``start``, and the decisions to score.
 
     Raises
@@ -94,7 +94,10 @@ def market_of(
     check_date("start", start)
     first = next(iter(signals.values()))
     lookback = max(signal.lookback for signal in signals.values())
-    market = open_market(data, universe=universe, start=start, end=end, lookback=lookback, benchmark=benchmark)
+    market = open_market(
+        data, universe=universe, start=start, end=end, lookback=lookback, benchmark=benchmark, exclude=exclude,
+        protocol=protocol,
+    )  # fmt: skip
     places = [int(t) for t in decisions_of(market, first.decisions) if str(market.sessions[t]) >= start]
     if len(places) < 2:
         raise ConfigError(
@@ -118,7 +121,7 @@ class Walked:
     def __init__(self, market: Any, signal: Any, places: list[int], jobs: int, show: Show | None) -> None:
         from signals.paper_checks import outcomes
         from signals.protocols import hand_over
-        from signals.walkforward import walk_forward
+        from signals.walkforward import cpu_seconds, walk_forward
 
         self.market = market
         self.signal = hand_over(signal, market) if signal.protocol == "paper" else signal
@@ -129,12 +132,12 @@ class Walked:
             if show is not None:
                 show(now["done"], now["total"], now["what"])
 
-        began = _cpu_seconds()
+        began = cpu_seconds()
         self.walk = walk_forward(
             market, self.signal, places, jobs=jobs, progress=lambda what: tell(what=what),
             fitted=lambda done, total: tell(done=done, total=total),
         )  # fmt: skip
-        self.cpu_seconds = _cpu_seconds() - began
+        self.cpu_seconds = cpu_seconds() - began
         self.known = outcomes(market, self.walk.scores, self.signal.label)
 
     def save(self, folder: Path, figures: Mapping[str, Any]) -> None:
@@ -145,11 +148,6 @@ class Walked:
         for day, signal in self.walk.fitted.items():
             signal.save(folder / day)
         write_beside(folder / "train.json", json_text(figures))
-
-
-def _cpu_seconds() -> float:
-    spent = os.times()
-    return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 def check_out(out: Path | None, explain: bool) -> None:

@@ -12,6 +12,7 @@ from engine.errors import SignalError
 from signals.adapters import EstimatorSignal
 from signals.factors.papers import PAPERS
 from signals.labels import Label, TopBottom
+from signals.learning import least_squares
 from signals.paper_signals import PaperNetwork, PaperSignal
 from signals.preprocess import PAPERS as CHAINS
 from signals.preprocess import Chain
@@ -92,27 +93,18 @@ class TopBottomLinear(_Protocol):
     Parameters
     ----------
     ridge : float
-        Penalty on squared weights, as a share of a factor's sum of squares; the small default only parts factors that
-        are the same.
+        As of :func:`signals.learning.least_squares.fit`.
     """
 
     steps: int = Field(default=1, ge=1)
     ridge: float = Field(default=1e-6, ge=0.0)
 
     def train(self, window: Window, seed: int, budget: float = 1.0) -> Learnt:
-        x = np.asarray(window.x, dtype=np.float64).reshape(len(window.x), -1)
-        middle, level = x.mean(axis=0), float(np.mean(window.y))
-        x = x - middle
-        gram = x.T @ x
-        gram[np.diag_indices_from(gram)] += self.ridge * max(float(np.trace(gram)) / len(gram), 1e-12)
-        weights = np.linalg.lstsq(gram, x.T @ (window.y - level), rcond=None)[0]
-        return Learnt({"weights": weights, "middle": middle}, {"level": level})
+        return least_squares.fit(window, self.ridge)
 
     def output(self, model: Learnt, x: np.ndarray) -> np.ndarray:
         """Fitted labels, (n,)."""
-        flat = np.asarray(x, dtype=np.float64).reshape(len(x), -1) - model.arrays["middle"]
-        # One sum a row: a matrix product's order of sums, and so its last bit, depends on how many rows there are.
-        return (flat * model.arrays["weights"]).sum(axis=1) + float(model.facts["level"])
+        return least_squares.answers(model, x)
 
 
 class TopBottomXgboost(_Protocol, EstimatorSignal):

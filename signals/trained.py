@@ -51,10 +51,6 @@ if TYPE_CHECKING:
 LONG = 5_000
 """Sessions opened before the start where the window is all of history, or a factor reads all of it."""
 
-_NOT_IN_A_MODEL = {"seed", "seeds", "search", "trials", "refit"}
-"""Parameters that say which models are trained and when, not what one of them becomes."""
-
-
 class TrainedSignal(Signal):
     """Base of signals that learn from factors.
 
@@ -90,6 +86,9 @@ class TrainedSignal(Signal):
 
     space: ClassVar[Space] = {}
     """Hyper-parameters to search, each with its values."""
+
+    not_in_a_model: ClassVar[frozenset[str]] = frozenset({"seed", "seeds", "search", "trials", "refit"})
+    """Parameters that say which models are trained and when, not what one of them becomes."""
 
     refit: str = "yearly"
     decisions: str = "1M"
@@ -317,7 +316,7 @@ class TrainedSignal(Signal):
 
     def key(self, window: Window, seed: int, budget: float, whole: bool) -> str:
         """Key of one trained model in the cache; ``whole`` if its weights are kept."""
-        config = {name: value for name, value in self.model_dump().items() if name not in _NOT_IN_A_MODEL}
+        config = {name: value for name, value in self.model_dump().items() if name not in self.not_in_a_model}
         return key_of(
             what="model", config=config, code=code_of(type(self)), versions=self.versions(), data=window.digest,
             seed=seed, budget=budget, whole=whole,

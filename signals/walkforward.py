@@ -14,6 +14,7 @@ import math
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -68,6 +69,8 @@ _open: _Workers | None = None
 def parallel(jobs: int, progress: Progress | None = None) -> Iterator[_Workers]:
     """Train in ``jobs`` processes inside; the outcome does not depend on their number.
 
+    Inside another one of as many jobs its processes are shared: to start them takes seconds.
+
     Yields
     ------
     object
@@ -75,8 +78,9 @@ def parallel(jobs: int, progress: Progress | None = None) -> Iterator[_Workers]:
     """
     global _open
     before = _open
-    pool = None
-    if jobs > 1:
+    pool = before.pool if before is not None and before.jobs == jobs else None
+    own = pool is None and jobs > 1
+    if own:
         # Forked processes would inherit threads of Arrow, Numba and torch; a fresh interpreter starts clean.
         pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread)
     _open = _Workers(pool, progress, jobs)
@@ -84,8 +88,16 @@ def parallel(jobs: int, progress: Progress | None = None) -> Iterator[_Workers]:
         yield _open
     finally:
         _open = before
-        if pool is not None:
+        if own and pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+_elsewhere = 0.0
+
+
+def cpu_seconds() -> float:
+    """CPU seconds of this process so far, and those that other processes have trained for it."""
+    return time.process_time() + _elsewhere
 
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -102,6 +114,7 @@ def train_all(tasks: Sequence[Task]) -> list[Learnt]:
     A model that cannot be trained (a learning rate at which it diverges) is an answer too: its facts have ``failed``
     and an infinite loss. Each result is kept as soon as it is there, so that an interrupted call goes on where it was.
     """
+    global _elsewhere
     cache, workers = ModelCache(), _open or _Workers(None, None)
     keys = [signal.key(window, seed, budget, whole) for signal, window, seed, budget, whole in tasks]
     done: dict[str, Learnt] = {}
@@ -115,12 +128,12 @@ def train_all(tasks: Sequence[Task]) -> list[Learnt]:
         else:
             done[key] = found
     workers.count(0, len(done))
-    away: dict[str, Future[None]] = {}
+    away: dict[str, Future[float]] = {}
     try:
         away = _dispatched(missing, workers, cache)
         for key, (signal, window, seed, budget, whole) in missing.items():
             if key in away:
-                away[key].result()
+                _elsewhere += away[key].result()
                 kept = cache.get(key)
                 assert kept is not None
                 done[key] = kept
@@ -158,10 +171,10 @@ def _train(signal: TrainedSignal, window: Window, seed: int, budget: float, whol
 # -- other processes ---------------------------------------------------------------------------------
 
 
-def _dispatched(missing: dict[str, Task], workers: _Workers, cache: ModelCache) -> dict[str, Future[None]]:
+def _dispatched(missing: dict[str, Task], workers: _Workers, cache: ModelCache) -> dict[str, Future[float]]:
     if workers.pool is None or not missing:
         return {}
-    away: dict[str, Future[None]] = {}
+    away: dict[str, Future[float]] = {}
     for key, (signal, window, seed, budget, whole) in missing.items():
         spec = spec_of(type(signal))
         if spec is None:  # a class made at a prompt or inside a function: no other process can find it
@@ -177,9 +190,12 @@ def _dispatched(missing: dict[str, Task], workers: _Workers, cache: ModelCache) 
 
 def _work(
     spec: str, parameters: dict[str, Any], file: str, seed: int, budget: float, whole: bool, key: str, folder: str
-) -> None:
+) -> float:
+    """Train a model into the cache; the CPU seconds that it took."""
+    began = time.process_time()
     window = _window_of(Path(file))
     ModelCache(Path(folder)).put(key, _train(_class_of(spec)(**parameters), window, seed, budget, whole))
+    return time.process_time() - began
 
 
 @functools.cache

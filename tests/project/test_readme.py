@@ -87,7 +87,7 @@ def figure(lines: list[str], label: str) -> float:
     return float(found[0].replace(",", ""))
 
 
-LONG = re.compile(r"data\.py (check|calibrate) |factors\.py (screen --file|sheet|backtest) |(train|portfolios)\.py ")
+LONG = re.compile(r"data\.py (check|calibrate) |factors\.py (screen --file|sheet|backtest) |(train|portfolios|reproduce)\.py ")
 """Commands whose tests are slow; the tests of the scripts run each of them on small data."""
 
 
@@ -187,10 +187,12 @@ def test_every_command_of_the_readme_runs(command: str, folder: Path) -> None:
             assert first.returncode == 0, first.stderr
             command = command.replace(place, re.search(r"runs/(\w+)", first.stdout)[1])  # type: ignore[index]
     quick = ["--no-tearsheet"] if "backtest.py" in command else []  # the first example's test makes one
+    if "--budget 2h" in command:
+        quick = ["--quick"]
     done = call(command, folder, *quick)
     assert done.returncode == 0, done.stderr
     said = {"data.py": "in a million rows", "audit.py": "Ridge keeps the contract", "new.py": "signal MyIdea",
-            "train.py": "explain.html",
+            "train.py": "explain.html", "reproduce.py": "report.html",
             "--list": " runs in runs"}  # fmt: skip
     assert next((words for script, words in said.items() if script in command), "runs/") in done.stdout
 

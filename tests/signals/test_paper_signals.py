@@ -19,10 +19,10 @@ from feeds.store import open_market
 from signals.contract.market import noisy_after
 from signals.labels import ThreeClass, TopK
 from signals.learning.figures import r_squared
-from signals.learning.samples import decisions_of
+from signals.learning.samples import decisions_of, latest_samples
 from signals.learning.search import all_of
 from signals.lstm_price import LstmPrice, NextClose
-from signals.lstm_residual_value import SPACES, STATIC, LstmResidualValue
+from signals.lstm_residual_value import SPACES, STATIC, LinearResidualValue, LstmResidualValue
 from signals.paper_checks import classification, market_value_r2, validity
 from signals.saved import Learnt
 from signals.top_bottom import TopBottomLinear, TopBottomLstm
@@ -186,6 +186,37 @@ def test_a_static_set_trains_the_same_model_as_its_values_and_a_search_finds_one
     fitted = made("lstm-residual-value", search="grid", searched="static", epochs=1).fit(view)
     assert fitted.needs().facts["chosen"]["static"] in (1, 2, 3)
     assert len(fitted.predict(view)) == len(one)
+
+
+def test_a_window_can_have_a_search_of_its_own(market: Market, t: int, tmp_path: Path) -> None:
+    day, view = str(market.sessions[t]), market.view(t)
+    searched = made("lstm-residual-value", searched="static", searches={day: "grid"}).fit(view)
+    assert searched.needs().facts["chosen"] == made("lstm-residual-value", searched="static", search="grid").fit(
+        view
+    ).needs().facts["chosen"]
+    other = made("lstm-residual-value", searched="static", searches={"2000-01-31": "grid"}).fit(view)
+    plain = made("lstm-residual-value").fit(view)
+    assert other.needs().facts["chosen"] == {} and other.predict(view).equals(plain.predict(view))
+    with pytest.raises(ConfigError, match="hallving"):
+        made("lstm-residual-value", searches={day: "hallving"})
+
+
+def test_the_control_of_paper_1_is_least_squares_of_the_same_inputs(market: Market, t: int) -> None:
+    view = market.view(t)
+    signal = LinearResidualValue()  # type: ignore[call-arg]
+    fitted = signal.fit(view)
+    window, _ = fitted.prepare(view)
+    x = np.c_[window.x.reshape(len(window.x), -1).astype(float), np.ones(len(window.x))]
+    weights = np.linalg.lstsq(x, window.y, rcond=None)[0]
+    (_, own, model), *_ = fitted.models()
+    assert np.allclose(own.output(model, window.x), x @ weights, atol=1e-3)
+    samples = latest_samples(view, fitted.factors, "1M", fitted.steps)
+    stocks, asked = fitted.inputs(samples, fitted.preprocessing().apply(samples.values, samples.context))
+    said = np.c_[asked.reshape(len(asked), -1).astype(float), np.ones(len(asked))] @ weights
+    frame = fitted.predict(view)
+    assert list(frame.index) == [market.symbols[i] for i in stocks]
+    value = market.close[t][stocks] * market.total_shares[t][stocks]
+    assert np.allclose(frame["score"], np.exp(said) / value - 1.0, rtol=5e-3, atol=5e-3)
 
 
 def test_r2_by_hand() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from signals.learning.model_cache import ModelCache
 from signals.learning.samples import decisions_of, sequences, take_samples
 from signals.learning.search import SEARCHES, all_of, best_of, random_search
 from signals.learning.windows import parse_window, rows_in_window, split_window
-from signals.walkforward import parallel, refit_sessions, train_all, walk_forward
+from signals.walkforward import cpu_seconds, parallel, refit_sessions, train_all, walk_forward
 from strategies.top_n import TopN
 
 FACTORS = ("return_1m", "return_3m")
@@ -229,6 +230,17 @@ def test_processes_give_the_scores_of_one_process_and_leave_no_windows_behind(
     assert two.trained == one.trained == 12 and len(told) == 12
     assert all(two.scores[day].equals(one.scores[day]) for day in one.scores)
     assert not list((models.parent / "others" / "windows").glob("*"))
+
+
+def test_processes_opened_inside_others_are_shared_and_their_cpu_time_is_counted(market: Market, models: Path) -> None:
+    with parallel(2) as outer:
+        with parallel(2) as inner:
+            assert inner.pool is outer.pool
+        here, all_in = time.process_time(), cpu_seconds()
+        walk_forward(market, Ridge(), places(market), jobs=2)  # the processes outlive the inner block
+        assert cpu_seconds() - all_in > time.process_time() - here, "the processes' own time is missing"
+        with parallel(3) as others:
+            assert others.pool is not outer.pool
 
 
 def test_a_backtest_trains_its_windows_ahead_in_the_processes_that_are_open(
