@@ -204,16 +204,6 @@ def _imported(folder: Path, code: str) -> pd.DataFrame | None:
     return rows if len(rows) else None
 
 
-def fetch_old_names(client: Client, symbol: str) -> None:
-    """Fetch the former names of a Shanghai stock: their order without their dates, which is all there is.
-
-    Raises
-    ------
-    SourceError
-    """
-    client.frame("stock_info_change_name", {"symbol": code_of(symbol)})
-
-
 def name_history(client: Client, symbols: list[str], known: Listings) -> tuple[pd.DataFrame, list[str]]:
     """Names by date, and the stocks that were once ST at dates that no source gives.
 

@@ -11,10 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -27,13 +24,13 @@ from engine.config import PluginConfig
 from engine.market import Market
 from engine.plugin_files import spec_of
 from engine.simulation import Simulation, simulate
+from signals.contract import elsewhere
 from signals.contract.checks import Broken, Check, NotHere, answers
 from signals.contract.market import Source, noisy_after, same, with_gaps
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ROOT = Path(__file__).resolve().parents[1]
 FUTURES = 6
 """Sessions with orders after which the future is noise, one at a time."""
 SUBMITTED = ["order_id", "date", "symbol", "side", "type", "limit_price"]
@@ -137,19 +134,8 @@ class _Audit:
             "strategy": spec, "params": self.params, "signal": [self.signal.name, dict(self.signal.params)],
             "source": asdict(self.source), "options": self.options,
         }  # fmt: skip
-        with tempfile.TemporaryDirectory() as place:
-            request = Path(place) / "request.json"
-            request.write_text(json.dumps(asked), encoding="utf-8")
-            paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-            done = subprocess.run(
-                [sys.executable, "-m", "strategies.contract", str(request)],
-                capture_output=True, text=True, check=False,
-                env={**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": "20070413"},
-            )  # fmt: skip
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-            raise Broken(f"another process cannot run it: {last}")
-        theirs = json.loads(done.stdout.strip().splitlines()[-1])
+        complaint = "another process cannot run it"
+        theirs = elsewhere.answer("strategies.contract", asked, complaint, PYTHONHASHSEED="20070413")
         for name, digest in _digests(self.truth).items():
             if theirs[name] != digest:
                 raise Broken(f"another process has other {name}; go through symbols in a fixed order, as sorted(...)")

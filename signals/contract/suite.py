@@ -7,10 +7,6 @@
 from __future__ import annotations
 
 import functools
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -22,14 +18,13 @@ import numpy as np
 from engine.errors import ConfigError, HuiceError, SignalError
 from engine.market import Market
 from engine.plugin_files import spec_of
+from signals.contract import elsewhere
 from signals.contract.checks import Broken, Check, NotHere, answers
 from signals.contract.guards import fresh_cache, parameters, watched
 from signals.contract.market import Source, noisy_after, same, with_gaps
 from signals.contract.process import digest_of
 from signals.learning.samples import decisions_of
 from signals.protocols import hand_over
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def audit(signal: Any, source: Source | None = None, *, date: str = "", market: Market | None = None) -> list[Check]:
@@ -227,19 +222,10 @@ class _Audit:
             spec = spec_of(type(self.signal))
             if spec is None or self.source is None:
                 raise NotHere("loaded here it scores the same; a class of a file is needed for another process")
-            request = Path(place) / "request.json"
             asked = {"class": spec, "folder": str(folder), "source": asdict(self.source), "sessions": self.days}
-            request.write_text(json.dumps(asked), encoding="utf-8")
             with fresh_cache():
-                paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-                done = subprocess.run(
-                    [sys.executable, "-m", "signals.contract.process", str(request)],
-                    capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths}, check=False,
-                )  # fmt: skip
-            if done.returncode:
-                last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-                raise Broken(f"another process cannot use what was saved: {last}")
-            theirs = json.loads(done.stdout.strip().splitlines()[-1])
+                complaint = "another process cannot use what was saved"
+                theirs = elsewhere.answer("signals.contract.process", asked, complaint)
             wrong = [t for t in self.days if theirs[str(t)] != mine[t]]
             if wrong:
                 raise Broken(f"another process scores {self._day(wrong[0])} otherwise; seed all, and use one thread")
