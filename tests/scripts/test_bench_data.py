@@ -39,6 +39,7 @@ def bench(*options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_one_call_measures_opening_a_folder_beside_pandas(folder: Path) -> None:
     done = bench("--data-open", "--data", str(folder), "--repeat", "1", "--json")
     assert done.returncode == 0, done.stderr

@@ -85,6 +85,7 @@ def test_a_size_that_is_no_number_and_a_folder_that_is_not_there_are_named() -> 
     assert (done.returncode, done.stderr) == (2, "error: --data: there is no folder 'no-such-folder'\n")
 
 
+@pytest.mark.slow
 def test_the_cost_of_the_rules_stands_beside_its_target() -> None:
     done = bench("--rules", "--stocks", "60", "--sessions", "400", "--repeat", "1")
     assert done.returncode == 0, done.stderr

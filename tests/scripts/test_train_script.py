@@ -123,6 +123,7 @@ def test_explain_writes_a_page_and_what_it_shows(place: Path) -> None:
     assert (place / "models/inside/inside.npz").is_file() and "Page: models/inside/explain.html" in done.stdout
 
 
+@pytest.mark.slow
 def test_attention_gru_is_explained_with_weights_attention_and_figures_beside_the_base_rate(place: Path) -> None:
     pytest.importorskip("torch", reason=TORCH)
     words = "--set epochs=2 --set units=4 --set refit=yearly --repeats 1 --record 2 --explain --out models/a --json"
