@@ -7,8 +7,6 @@ JOIN`` is, in about a quarter of its time on 120 month-ends and 3,589 stocks.
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 
 NEVER = np.iinfo(np.int32).max
@@ -64,11 +62,6 @@ class AsOf:
         same = (self.keys[np.maximum(at, 0)]) == keys
         return np.where(same & (at >= 0) & (keys >= 0), at, -1)
 
-    def until(self, day: np.datetime64) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of the table that count up to and including a day, in order of key and day, and their keys."""
-        old = (self._sorted & (_DAYS - 1)) - _FIRST <= _numbers(np.array(day, dtype="datetime64[D]"))
-        return self.rows[old], self.keys[old]
-
     def overruled(self) -> np.ndarray:
         """Rows of the table that never count, because a later one has their key and day."""
         return self.rows[:-1][self._sorted[1:] == self._sorted[:-1]]
@@ -121,13 +114,6 @@ def gather(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     found = values[np.maximum(rows, 0)]
     found[rows < 0] = empty
     return found
-
-
-def digest_of(values: np.ndarray) -> bytes:
-    """SHA-256 of an array's contents; text by its characters."""
-    if values.dtype == object:
-        return hashlib.sha256("\0".join(map(str, values.tolist())).encode()).digest()
-    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).digest()
 
 
 def _numbers(days: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +48,7 @@ class PointInTime:
         self._columns: dict[str, tuple[str, ...]] = {}
         self._one_day: dict[str, tuple[int, np.ndarray]] = {}
         self._levels: dict[str, np.ndarray] = {}
+        self._closes: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._report_tables: list[str] | None = None
 
     @property
@@ -57,28 +57,16 @@ class PointInTime:
         return self._feed.folder
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("_reports", "_dated", "_indices", "_columns", "_levels", "_one_day")
+        kept = ("_reports", "_dated", "_indices", "_columns", "_levels", "_closes", "_one_day")
         empty: dict[str, Any] = {name: {} for name in kept}
         return self.__dict__ | empty
 
-    def reports_digest(self, day: np.datetime64, stocks: np.ndarray) -> str:
-        """Hash over all that the tables of fundamentals told up to and including a day, whatever came later.
-
-        Parameters
-        ----------
-        day : datetime64[D]
-        stocks : ndarray of bool, shape (N,)
-            Which stocks count.
-        """
-        digests = (self.reports(name).history_digest(day, stocks) for name in self.report_tables())
-        return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
-
-    def dated_tables(self) -> list[str]:
-        """Which of :data:`DATED` the folder holds."""
-        return [name for name in DATED if self._feed.exists(name)]
+    def tables(self) -> list[str]:
+        """Tables that :meth:`dated` serves: of fundamentals, and which of :data:`DATED` the folder holds."""
+        return [*self.report_tables(), *(name for name in DATED if self._feed.exists(name))]
 
     def dated(self, table: str) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-        """All rows of a table of :data:`DATED`; arrays of shape (R,).
+        """All rows of one of :meth:`tables`; arrays of shape (R,).
 
         Returns
         -------
@@ -89,6 +77,8 @@ class PointInTime:
         values : dict of ndarray
             By column.
         """
+        if table in self.report_tables():
+            return self.reports(table).dated()
         join, keys, values = self._table(table)
         keys = keys.copy()
         keys[join.overruled()] = -1
@@ -240,15 +230,19 @@ class PointInTime:
         DataError
             If the folder has no levels of the index.
         """
-        table = self._index_levels()
-        own = table["index_code"] == code
-        if not own.any():
-            raise DataError(
-                f"index_daily.parquet has no levels of index {code}; {nearest(code, set(table['index_code'].tolist()))}"
-            )
-        dates = table["date"][own].astype("datetime64[D]")
-        levels = dict(zip(dates.tolist(), table["close"][own].tolist(), strict=True))
-        return np.array([levels.get(day, np.nan) for day in days.astype("datetime64[D]").tolist()], dtype=np.float64)
+        if code not in self._closes:
+            table = self._index_levels()
+            own = np.flatnonzero(table["index_code"] == code)
+            if not len(own):
+                codes = set(table["index_code"].tolist())
+                raise DataError(f"index_daily.parquet has no levels of index {code}; {nearest(code, codes)}")
+            dates = table["date"][own].astype("datetime64[D]")
+            order = np.argsort(dates, kind="stable")
+            self._closes[code] = dates[order], table["close"][own][order].astype(np.float64)
+        dates, closes = self._closes[code]
+        asked = days.astype("datetime64[D]")
+        at = np.searchsorted(dates, asked, side="right") - 1  # of two rows of a day the last one counts
+        return np.where((at >= 0) & (dates[at] == asked), closes[at], np.nan)
 
     def has_index(self, code: str) -> bool:
         """Whether the folder has levels of an index."""

@@ -9,7 +9,6 @@ until then the row before it does. Flows (profit, revenue, cash flow) are cumula
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError, nearest
-from feeds.asof import AsOf, digest_of, gather
+from feeds.asof import AsOf, gather
 
 KINDS = ("reported", "quarter", "ttm", "yoy")
 """As reported; the single quarter; the last twelve months; growth of the cumulative figure over a year before."""
@@ -105,20 +104,12 @@ class Reports:
         running = np.maximum.accumulate(key * (1 << 20) + self._quarter[rows.rows])
         return rows, running - key * (1 << 20)
 
-    def history_digest(self, day: np.datetime64, stocks: np.ndarray) -> str:
-        """Hash over the reports of some stocks that were known at the close of a day, whatever came later.
-
-        Parameters
-        ----------
-        day : datetime64[D]
-        stocks : ndarray of bool, shape (N,)
-        """
-        rows, _ = self._versions.until(day)
-        rows = rows[stocks[self._stock[rows]]]
-        whole = hashlib.sha256()
-        for values in (self._table["symbol"], self._quarter, self._day, *(self._table[name] for name in self.fields)):
-            whole.update(digest_of(values[rows]))
-        return whole.hexdigest()
+    def dated(self) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+        """All rows as :meth:`feeds.point_in_time.PointInTime.dated` gives them, with their quarters."""
+        stocks = self._stock.copy()
+        stocks[self._versions.overruled()] = -1
+        figures = {name: self._table[name] for name in self.fields}
+        return stocks, self._day.astype("datetime64[D]"), {"quarter": self._quarter} | figures
 
     def changes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """When what is known of a stock changes.
@@ -135,21 +126,29 @@ class Reports:
         last[:-1] = (stocks[1:] != stocks[:-1]) | (days[1:] != days[:-1])
         return stocks[last], days[last], newest[last]
 
-    def places(self, stocks: np.ndarray, days: np.ndarray, quarters: np.ndarray) -> np.ndarray:
-        """Row of each stock's report of a quarter as it was known on a day, element by element; -1: none.
+    def versions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """All rows that count on some day, by stock, quarter and day.
 
-        Parameters
-        ----------
-        stocks, days, quarters : ndarray of int64, shape (E,)
-            As :meth:`changes` gives them.
+        Returns
+        -------
+        keys, days, rows : ndarray of int64, shape (V,)
+            :meth:`key` of stock and quarter, the day (as a day number) from which the row counts, and the row.
         """
-        shifted = quarters - self._first
-        inside = (shifted >= 0) & (shifted < self._periods)
-        return self._versions.find(np.where(inside, stocks * self._periods + shifted, -1), days)
+        found = self._versions
+        return found.keys, self._day[found.rows], found.rows
 
-    def taken(self, field: str, places: np.ndarray) -> np.ndarray:
-        """A figure at :meth:`places`, NaN where there is no row; float64."""
-        return gather(self._table[field], places)
+    def key(self, stocks: np.ndarray, quarters: np.ndarray) -> np.ndarray:
+        """Stock and quarter as one number: of one stock that of a later quarter is so many quarters greater."""
+        return stocks * self._periods + quarters - self._first  # type: ignore[no-any-return]
+
+    @property
+    def first(self) -> int:
+        """The first quarter of any report; ``4 * year`` for a first quarter."""
+        return self._first
+
+    def column(self, field: str) -> np.ndarray:
+        """A figure in all rows of the table; float64."""
+        return self._table[field].astype(np.float64, copy=False)
 
     @property
     def stocks(self) -> int:

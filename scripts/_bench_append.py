@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from engine.market import Market
 
 START, DAYS = "2012-01-04", 3
+LONGEST = 512
+"""Bars of the panel from which all factors are computed once, so that the compiled code is loaded."""
 APPEND = 1.0
 """CPU seconds of a new day in all factors, at most."""
 
@@ -41,16 +43,17 @@ def bring_up(data: str, folder: Path, end: str, start: str = START) -> dict[str,
 
     def opened() -> Market:
         market = open_market(data, universe="all", start=start, end=end)
-        for source in ("tables", "close", "age", "st"):
+        for source in ("tables", "events", "index:000001", "close", "age", "st"):
             History(market).past(source, 0)  # reads the tables, loads the hashes' compiled code
         market.fingerprint += end  # the files of another day are other files: their history must be looked at
         return market
 
     first = opened()
-    panel = FactorPanel(first, [len(first.sessions) - 1], tail=1)
+    panel = FactorPanel(first, [len(first.sessions) - 1], tail=LONGEST)
     factors = [one for one in registered().values() if not one.missing(panel)]
     for one in factors:
         one(panel)  # loads the compiled code; what it read is not used again
+    FactorPanel(first, panel.rows, tail=2, along=panel).bars("close")
     market = opened()
     rows = month_ends(market.sessions)
     cache = FactorCache(folder)

@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from engine.errors import ConfigError, nearest
-from signals.factors import alpha158_kernels, moment_kernels, order_kernels, regression_kernels
+from signals.factors import alpha158_kernels, moment_kernels, order_kernels, quantile_kernels, regression_kernels
 from signals.factors.kernels import NONE
 from signals.factors.panel import FactorPanel
 from signals.factors.quantities import adjusted_volume
 from signals.factors.registry import Factor, add
 
 WINDOWS = (5, 10, 20, 30, 60)
+FEW = 8
+"""Sessions asked for up to which all that one pass gives is kept for the features that come after."""
 FLAT = 2e-5
 """Standard deviation up to which a correlation or an R2 counts as missing."""
 
@@ -172,7 +174,13 @@ def _extreme(panel: FactorPanel, windows: np.ndarray, slots: np.ndarray, out: np
 
 def _quantile(panel: FactorPanel, windows: np.ndarray, slots: np.ndarray, out: np.ndarray) -> None:
     close, fractions = panel.adjusted("close"), np.array([0.8, 0.2])
-    order_kernels.quantiles(close, close, panel.runs, windows, fractions, _ones(windows), slots, out)
+    quantile_kernels.quantiles(close, close, panel.runs, windows, fractions, _ones(windows), slots, out)
+
+
+def _quantile_at(panel: FactorPanel, windows: np.ndarray, slots: np.ndarray, out: np.ndarray) -> None:
+    """At the sessions asked for alone."""
+    close, fractions = panel.adjusted("close"), np.array([0.8, 0.2])
+    quantile_kernels.quantiles_at(close, close, *panel.asked, windows, fractions, _ones(windows), slots, out)
 
 
 def _rank(panel: FactorPanel, windows: np.ndarray, slots: np.ndarray, out: np.ndarray) -> None:
@@ -237,6 +245,9 @@ GROUPS: tuple[tuple[Fill, tuple[str, ...]], ...] = (
 )
 """Rolling operators by the pass that computes them."""
 
+_FEW_ROWS: dict[Fill, Fill] = {_quantile: _quantile_at}
+"""Passes that have a quicker way to few sessions."""
+
 _PASS: dict[str, tuple[Fill, tuple[int, ...]]] = {
     operator: (fill, tuple(0 if one == operator else -1 for one in operators))
     for fill, operators in GROUPS
@@ -262,6 +273,24 @@ def _one_window(panel: FactorPanel, fill: Fill, slots: tuple[int, ...], window: 
     out = np.empty((1, int(panel.starts[-1])))
     fill(panel, np.array([window]), np.array(slots)[:, None], out)
     return out[0]
+
+
+def _asked(panel: FactorPanel, fill: Fill, operators: tuple[str, ...], name: str, window: int) -> np.ndarray:
+    """A rolling feature at few sessions asked for, (D, N).
+
+    The pass of its kind gives its ``operators`` over all windows that the panel has the bars for, and these are kept.
+    """
+    longest = max((one for one in WINDOWS if panel.tail is None or one < panel.tail), default=window)
+    windows = tuple(one for one in WINDOWS if one <= max(longest, window))
+
+    def make() -> dict[str, np.ndarray]:
+        room = panel.shared("alpha158 room", lambda: np.empty((3 * len(WINDOWS), int(panel.starts[-1]))))
+        places = np.arange(len(operators) * len(windows)).reshape(len(operators), len(windows))
+        fill(panel, np.array(windows), places, room)
+        features = [f"{operator}{one}" for operator in operators for one in windows]
+        return {feature: panel.spread(values) for feature, values in zip(features, room, strict=False)}
+
+    return panel.shared(("alpha158", fill, windows), make)[name]
 
 
 def compute(name: str, panel: FactorPanel) -> np.ndarray:
@@ -340,11 +369,14 @@ def _declare_bar(name: str, place: int) -> None:
 
 def _declare_window(operator: str, window: int) -> None:
     fill, slots = _PASS[operator]
+    few, operators, name = _FEW_ROWS.get(fill, fill), dict(GROUPS)[fill], f"{operator}{window}"
 
     def feature(panel: FactorPanel) -> np.ndarray:
+        if panel.shape[0] <= FEW:
+            return _asked(panel, few, operators, name, window)
         return panel.spread(_one_window(panel, fill, slots, window))
 
-    _declare(f"{operator}{window}", f"{window}日{_ROLLING[operator][1]}", feature, operator in _BEFORE)
+    _declare(name, f"{window}日{_ROLLING[operator][1]}", feature, operator in _BEFORE)
 
 
 for _place, _name in enumerate(BARS):

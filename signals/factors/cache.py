@@ -23,20 +23,16 @@ import numpy as np
 from engine.errors import DataError
 from engine.market import Market
 from feeds.sources import cache_folder
-from signals.factors.cache_book import Book, Entry, locked, shared
+from signals.factors.cache_book import Book, Entry, locked, series_of, shared, sizes, text_of
 from signals.factors.cache_history import History, source_of
+from signals.factors.cache_panels import Panels, Plan
 from signals.factors.cache_values import Found, Values, mapped, take_columns
 from signals.factors.code import CodeDigests
 from signals.factors.panel import FactorPanel
-from signals.factors.recursions import WARM
 from signals.factors.registry import Factor
 
 Progress = Callable[[int, int, str], None]
 _FORMAT = "2"
-_TAILS = (1, 32, 2 * WARM, 128, 256, 512, 1024)
-"""Bars of the panels on which factors go on; a few lengths, so that what is packed serves many factors."""
-_ALL = 1 << 30
-"""Stands for the bars of a whole history."""
 _BATCH = 16
 """Factors computed whole between two writings of the book."""
 
@@ -101,7 +97,7 @@ class FactorCache:
             return Values({one.name: nothing for one in chosen})
         work = _Work(self._folder, market, every, schedule or ("daily" if rows is None else ""))
         plans = {one.name: work.plan(one) for one in chosen}
-        panels = _Panels(market, every, work.states(plans.values()))
+        panels = Panels(market, every, work.states(plans.values()), work.series(plans.values()))
         fresh: set[str] = set()
         try:
             try:
@@ -127,58 +123,14 @@ class FactorCache:
 
 
 @dataclass
-class _Plan:
-    """What is there of one factor: ``rows`` of its file, and the last row if that is right; ``kept`` are both."""
-
-    one: Factor
-    code: str
-    entry: Entry | None = None
-    rows: int = 0
-    kept: int = 0
-    tip: np.ndarray | None = None
-
-
-@dataclass
 class _Taken:
     """What has been computed of a factor and is not told yet; ``beside``: a file for its first rows."""
 
-    plan: _Plan
+    plan: Plan
     late: np.ndarray
     states: dict[str, np.ndarray]
+    series: dict[str, np.ndarray]
     beside: Path | None = None
-
-
-class _Panels:
-    """Panels for the factors that are computed whole, and for those that only go on: no longer than they need."""
-
-    def __init__(self, market: Market, rows: np.ndarray, states: Mapping[int, Mapping[str, np.ndarray]]) -> None:
-        self._market, self._rows, self._states = market, rows, states
-        self._made: dict[tuple[int, int | None, int | None], FactorPanel] = {}
-
-    def longest_first(self, factors: list[Factor], plans: Mapping[str, _Plan]) -> list[Factor]:
-        """Factors by the bars that they need, so that a shorter panel takes what a longer one has packed."""
-        new = [one for one in factors if plans[one.name].kept < len(self._rows)]
-        tails = {one.name: self._begin(one, plans[one.name])[0] for one in new}
-        return sorted(factors, key=lambda one: -(tails.get(one.name) or _ALL))
-
-    def of(self, one: Factor, plan: _Plan) -> FactorPanel:
-        tail, since = self._begin(one, plan)
-        if (plan.kept, tail, since) not in self._made:
-            along = next(iter(self._made.values()), None)
-            states = None if since is None else self._states[plan.entry.until]  # type: ignore[union-attr]
-            self._made[plan.kept, tail, since] = FactorPanel(
-                self._market, self._rows[plan.kept :], tail=tail, along=along, since=since, states=states
-            )
-        return self._made[plan.kept, tail, since]
-
-    def _begin(self, one: Factor, plan: _Plan) -> tuple[int | None, int | None]:
-        """Bars to pack, and the session of the states to go on from."""
-        if not plan.kept or plan.entry is None or (one.lookback is None and not one.resumes):
-            return None, None
-        if one.lookback is not None and not one.resumes:
-            return next((most for most in _TAILS if one.lookback <= most), one.lookback), None
-        since = int(self._market.position_of(np.datetime64(plan.entry.until, "D"), "right")) - 1
-        return (2 * WARM, since) if since < self._rows[plan.kept] else (None, None)
 
 
 class _Work:
@@ -199,6 +151,7 @@ class _Work:
         self._digests = CodeDigests(folder)
         self._history = History(market)
         self._book = Book.load(self._folder)
+        self._sizes = sizes(self._folder)
         self._tips = self._book.read_tips(self._folder)
         self._common = shared(self._book.days, self._days)
         self._columns, self._places = _placed(self._book.columns, market.symbols)
@@ -209,9 +162,9 @@ class _Work:
 
     # -- what can be kept -----------------------------------------------------------------------
 
-    def plan(self, one: Factor) -> _Plan:
+    def plan(self, one: Factor) -> Plan:
         """How many of the asked sessions are already there and right."""
-        plan = _Plan(one, self._digests.of(one.name, one.compute), self._book.entries.get(one.name))
+        plan = Plan(one, self._digests.of(one.name, one.compute), self._book.entries.get(one.name))
         entry = plan.entry
         if entry is None or entry.code != plan.code or entry.width < len(self._columns) or not len(self._tips):
             return plan
@@ -226,8 +179,8 @@ class _Work:
         return plan
 
     def _holds(self, name: str, entry: Entry) -> bool:
-        file = self._file(name, entry.code)
-        return not entry.rows or (file.is_file() and file.stat().st_size >= entry.rows * entry.width * 8)
+        size = self._sizes.get(self._file(name, entry.code).name, 0)
+        return size >= entry.rows * entry.width * 8
 
     def _right(self, one: Factor, entry: Entry) -> bool:
         """Whether what the factor reads is what it was, up to the day of its last row."""
@@ -242,7 +195,7 @@ class _Work:
             self._same[until, source] = told is not None and told == self._history.past(source, last)
         return self._same[until, source]
 
-    def states(self, plans: Iterable[_Plan]) -> dict[int, dict[str, np.ndarray]]:
+    def states(self, plans: Iterable[Plan]) -> dict[int, dict[str, np.ndarray]]:
         """States of averages before the last row of what is kept, (N, K), by day and average; zeros for new stocks."""
         out: dict[int, dict[str, np.ndarray]] = {}
         there = self._places < self._tips.shape[1]
@@ -256,14 +209,22 @@ class _Work:
                     states[key][there] = self._tips[place : place + count, self._places[there]].T
         return out
 
+    def series(self, plans: Iterable[Plan]) -> dict[str, np.ndarray]:
+        """Series along the sessions under what is kept, (rows, T), by name; of several days the latest."""
+        kept = sorted((plan.entry for plan in plans if plan.kept and plan.entry), key=lambda entry: entry.until)
+        days = {name: entry.until for entry in kept for name in entry.series}
+        return {name: series_of(self._book.series[day][name]) for name, day in days.items()}
+
     # -- what is new ----------------------------------------------------------------------------
 
-    def take(self, plan: _Plan, values: np.ndarray, panel: FactorPanel) -> None:
+    def take(self, plan: Plan, values: np.ndarray, panel: FactorPanel) -> None:
         """Take what comes after the kept rows."""
-        states = {key: panel.recursions.kept[key] for key in sorted(panel.recursions.used)}
+        used = sorted(panel.recursions.used)
+        states = {key: panel.recursions.kept[key] for key in used if key in panel.recursions.kept}
+        series = {key: panel.left[key] for key in used if key in panel.left}
         if plan.kept:
             late = values if plan.tip is None else np.concatenate([plan.tip, values])
-            self._taken.append(_Taken(plan, late, states))
+            self._taken.append(_Taken(plan, late, states, series))
             return
         beside = None
         if len(values) > 1:
@@ -272,18 +233,18 @@ class _Work:
             self._wide(values[:-1], self._width).tofile(beside)
         file = None if beside is None else mapped(beside, self._width)
         self._found[plan.one.name] = Found(file, len(values) - 1, values[-1:].copy(), self._places)
-        self._taken.append(_Taken(plan, values[-1:].copy(), states, beside))
+        self._taken.append(_Taken(plan, values[-1:].copy(), states, series, beside))
         if sum(one.beside is not None for one in self._taken) >= _BATCH:
             self.commit()
 
-    def found(self, plan: _Plan) -> Found:
+    def found(self, plan: Plan) -> Found:
         """Where the values of a factor are."""
         if plan.one.name not in self._found:
             late = np.empty((0, len(self._places))) if plan.tip is None else plan.tip
             self._found[plan.one.name] = self._behind(plan, late)
         return self._found[plan.one.name]
 
-    def _behind(self, plan: _Plan, late: np.ndarray) -> Found:
+    def _behind(self, plan: Plan, late: np.ndarray) -> Found:
         file = mapped(self._file(plan.one.name, plan.code), plan.entry.width) if plan.rows and plan.entry else None
         return Found(file, plan.rows, late, self._places)
 
@@ -308,7 +269,7 @@ class _Work:
             return
         with locked(self._folder):
             book = Book.load(self._folder)
-            tips = book.read_tips(self._folder)
+            tips = self._tips if book.tips == self._book.tips else book.read_tips(self._folder)
             if self._columns[: len(book.columns)] != book.columns:  # another market's stocks have come in between
                 for one in taken:
                     if one.beside is not None:
@@ -369,9 +330,11 @@ class _Work:
             book.entries[plan.one.name] = Entry(
                 plan.code, width, len(self._days) - 1, until, place,
                 {key: where[id(values)] for key, values in one.states.items()},
-                self._market.fingerprint, self._symbols,
+                self._market.fingerprint, self._symbols, sorted(one.series),
             )  # fmt: skip
             place += 1
+        left = {name: values for one in taken for name, values in one.series.items()}
+        book.series.setdefault(until, {}).update((name, text_of(values)) for name, values in left.items())
         book.write_tips(self._folder, rows)
         book.save(self._folder)
 

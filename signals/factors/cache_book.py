@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -34,6 +35,8 @@ class Entry:
         States of its averages before that day: first row of the tips, and rows.
     fingerprint, symbols : str
         Of the market that it was computed from.
+    series : list of str
+        Series along the sessions that it reads, of the book's until that day.
     """
 
     code: str
@@ -44,6 +47,7 @@ class Entry:
     states: dict[str, tuple[int, int]]
     fingerprint: str
     symbols: str
+    series: list[str] = field(default_factory=list)
 
     @property
     def rows_of_tips(self) -> set[int]:
@@ -65,6 +69,8 @@ class Book:
         File of the last rows and states.
     histories : dict
         By day and source the digest of the history that the entries until that day were computed from.
+    series : dict
+        By day and name a series along the sessions until then, as text.
     entries : dict of str to Entry
     """
 
@@ -72,6 +78,7 @@ class Book:
     days: list[int] = field(default_factory=list)
     tips: str = ""
     histories: dict[int, dict[str, str]] = field(default_factory=dict)
+    series: dict[int, dict[str, str]] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
 
     @classmethod
@@ -80,15 +87,16 @@ class Book:
         try:
             told = json.loads((folder / "book.json").read_text(encoding="utf-8"))
             entries = {name: Entry(**one) for name, one in told["entries"].items()}
-            histories = {int(day): digests for day, digests in told["histories"].items()}
-            return cls(told["columns"].split(), told["days"], told["tips"], histories, entries)
+            histories, series = ({int(day): one for day, one in told[key].items()} for key in ("histories", "series"))
+            return cls(told["columns"].split(), told["days"], told["tips"], histories, series, entries)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return cls()
 
     def save(self, folder: Path) -> None:
-        """Write it, without histories that no entry needs."""
+        """Write it, without histories and series that no entry needs."""
         needed = {one.until for one in self.entries.values()}
         self.histories = {day: digests for day, digests in self.histories.items() if day in needed}
+        self.series = {day: series for day, series in self.series.items() if day in needed}
         told = vars(self) | {
             "columns": " ".join(self.columns),
             "entries": {name: vars(one) for name, one in self.entries.items()},
@@ -122,11 +130,31 @@ class Book:
         self.days = list(days)
 
 
+def text_of(series: np.ndarray) -> str:
+    """A series (rows, T) of float64 as text, bit by bit."""
+    return f"{len(series)} {base64.b64encode(series.tobytes()).decode()}"
+
+
+def series_of(text: str) -> np.ndarray:
+    """What :func:`text_of` made text."""
+    rows, _, digits = text.partition(" ")
+    return np.frombuffer(base64.b64decode(digits), dtype=np.float64).reshape(int(rows), -1)
+
+
 def shared(old: list[int], new: list[int]) -> int:
     """How many leading days are the same."""
     if old == new[: len(old)]:
         return len(old)
     return next((k for k, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """Bytes of each file of a folder; nothing if it is not there."""
+    try:
+        with os.scandir(folder) as found:
+            return {one.name: one.stat().st_size for one in found}
+    except OSError:
+        return {}
 
 
 @contextlib.contextmanager

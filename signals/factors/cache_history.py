@@ -27,7 +27,7 @@ class History:
         self._market = market
         self._known: dict[tuple[str, int], str] = {}
         self._cells: dict[str, list[tuple[int, int]]] = {}
-        self._begun: dict[str, np.ndarray] = {}
+        self._tables: dict[str, tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]] = {}
         self._first: np.ndarray | None = None
         self._keys: np.ndarray | None = None
 
@@ -48,15 +48,12 @@ class History:
         if source in market.fields:
             return f"{self._field(source, last):016x}"
         if source == "events":
-            old = (market.events["t"] <= last) & (market.events["t"] >= self._firsts()[market.events["i"]])
-            words = [market.symbols[i] for i in market.events["i"][old]]
-            columns = [market.events[column][old] for column in ("t", "cash", "share_ratio", "factor_ratio")]
-            return _hash(np.frombuffer("\n".join(words).encode(), dtype=np.uint8), *columns)
+            return f"{self._rows(source, last):016x}"
         if source.startswith("index:"):
-            return _hash(market.known.index_close(source[6:], market.sessions[: last + 1]))
-        reports = market.known.reports_digest(market.sessions[last], self._firsts() <= last)
-        sums = (f"{table} {self._rows(table, last):016x}" for table in market.known.dated_tables())
-        return hashlib.sha256(" ".join((reports, *sums)).encode()).hexdigest()[:16]
+            levels = market.known.index_close(source[6:], market.sessions[: last + 1])
+            return hashlib.sha256(levels.tobytes()).hexdigest()[:16]
+        sums = (f"{table} {self._rows(table, last):016x}" for table in market.known.tables())
+        return hashlib.sha256(" ".join(sums).encode()).hexdigest()[:16]
 
     def _field(self, name: str, last: int) -> int:
         """Sum of hashes of a field's cells up to session ``last``: only what is new since an earlier one is read."""
@@ -67,23 +64,34 @@ class History:
         )
 
     def _rows(self, table: str, last: int) -> int:
-        """Sum of hashes of a dated table's rows that count by session ``last``, of stocks that have begun by then."""
-        if table not in self._begun:
-            keys, days, _ = self._market.known.dated(table)
-            begins = np.searchsorted(self._market.sessions, days)  # a day without a time comes last
-            self._begun[table] = np.where(keys < 0, _NEVER, np.maximum(begins, self._firsts()[keys]))
-        begun = self._begun[table]
+        """Sum of hashes of a table's rows that count by session ``last``, of stocks that have begun by then."""
+        begun = self._dated(table)[1]
         return self._grown(
             table, last, lambda low, high: self._mixed(table, np.flatnonzero((begun >= low) & (begun < high)))
         )
 
+    def _dated(self, table: str) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+        """Stocks of a table's rows, the sessions from which they count, and columns; ``events`` is a table too."""
+        if table not in self._tables:
+            if table == "events":
+                keys, begins = self._market.events["i"].astype(np.int64), self._market.events["t"].astype(np.int64)
+                keys = np.where(begins < self._firsts()[keys], -1, keys)  # no bar was there to be changed
+                names = ("t", "cash", "share_ratio", "factor_ratio")
+                values = {name: self._market.events[name] for name in names}
+            else:
+                keys, days, values = self._market.known.dated(table)
+                begins = _session_of(self._market.sessions, days)
+            begun = np.where(keys < 0, _NEVER, np.maximum(begins, self._firsts()[keys]))
+            self._tables[table] = keys, begun, values
+        return self._tables[table]
+
     def _mixed(self, table: str, rows: np.ndarray) -> int:
-        keys, _, columns = self._market.known.dated(table)
+        keys, _, columns = self._dated(table)
         sums = self._symbols()[keys[rows]]
         for name in sorted(set(columns) - {"symbol"}):
             values = columns[name]
             if values.dtype == object:
-                packing.mix_into(sums, _hashes(values[rows].tolist()), np.arange(len(rows)))
+                packing.mix_into(sums, _hashes(values[rows]), np.arange(len(rows)))
             else:
                 packing.mix_into(sums, _words(values), rows)
         return int(sums.sum(dtype=np.uint64))
@@ -99,7 +107,7 @@ class History:
     def _symbols(self) -> np.ndarray:
         """A hash of each stock's symbol."""
         if self._keys is None:
-            self._keys = np.array([_hashed(symbol) for symbol in self._market.symbols], dtype=np.uint64)
+            self._keys = _hashes(np.array(self._market.symbols, dtype=object))
         return self._keys
 
 
@@ -108,25 +116,21 @@ def source_of(name: str) -> str:
     return name if ":" not in name or name.startswith("index:") else "tables"
 
 
-def _hashed(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+def _session_of(sessions: np.ndarray, days: np.ndarray) -> np.ndarray:
+    """First session on or after each day, the number of sessions where there is none or no day; int64."""
+    span = sessions.astype(np.int64)
+    by_day = np.searchsorted(span, np.arange(span[0], span[-1] + 2))
+    # The least of all numbers, which stands for no day, wraps to one beyond the last session.
+    return by_day.take(days.astype(np.int64) - span[0], mode="clip")
 
 
-def _hashes(texts: list[str | None]) -> np.ndarray:
-    known = {one: _hashed(repr(one)) for one in set(texts)}
-    return np.array([known[one] for one in texts], dtype=np.uint64)
+def _hashes(texts: np.ndarray) -> np.ndarray:
+    """A hash of each text; none at all is another than the empty one."""
+    given = ["\0" if one is None else str(one) for one in texts.tolist()]
+    letters = np.frombuffer("".join(given).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    return packing.mix_texts(letters, np.fromiter(map(len, given), np.int64, len(given)))
 
 
 def _words(values: np.ndarray) -> np.ndarray:
     """Numbers, days or flags as whole numbers of 64 bits."""
     return np.ascontiguousarray(values).view(np.uint64) if values.dtype.itemsize == 8 else values.astype(np.uint64)
-
-
-def _hash(*arrays: np.ndarray) -> str:
-    words = []
-    for values in arrays:
-        flat = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-        whole = len(flat) // 8 * 8
-        mixed = int(packing.mix(flat[:whole].view(np.uint64)))
-        words.append(f"{values.shape} {mixed:x} {flat[whole:].tobytes().hex()}")
-    return hashlib.sha256(" ".join(words).encode()).hexdigest()[:16]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import inspect
 import json
 import types
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,8 @@ class CodeDigests:
 
 
 def _visit(value: Any, own: str, texts: dict[str, str]) -> None:
-    function = getattr(value, "py_func", value)
+    kept = isinstance(value, functools._lru_cache_wrapper)
+    function = value.__wrapped__ if kept else getattr(value, "py_func", value)
     if not isinstance(function, types.FunctionType):
         return
     module = function.__module__ or ""
@@ -106,7 +107,7 @@ def _visit(value: Any, own: str, texts: dict[str, str]) -> None:
             _reach(found, f"{module}.{name}", own, texts)
 
 
-@cache
+@functools.cache
 def _source(function: types.FunctionType) -> str:
     try:
         return inspect.getsource(function)

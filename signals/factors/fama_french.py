@@ -24,21 +24,25 @@ def daily_factors(panel: FactorPanel) -> tuple[np.ndarray, np.ndarray, np.ndarra
     -------
     tuple of three ndarray of float64, shape (T,)
     """
-    done, out = panel.of_source("fama french", lambda: _nothing(panel))
+    out = panel.daily("fama french", 4)
     ends = month_ends(panel.sessions)
     used = np.zeros(len(panel.sessions), dtype=bool)
     used[panel.bar_sessions] = True
     months = np.unique(np.searchsorted(ends, np.flatnonzero(used)) - 1)
-    wanted = months[(months >= 0) & ~done[months]]
+    wanted = np.array([m for m in months if m >= 0 and np.isnan(out[_DONE, _days(panel, ends, m)]).any()], np.int64)
     if len(wanted):
         _fill(panel, ends, wanted, out)
-        done[wanted] = True
     return out[0], out[1], out[2]
 
 
-def _nothing(panel: FactorPanel) -> tuple[np.ndarray, np.ndarray]:
-    """Which holding months have been computed, and the factors of their days, (3, T)."""
-    return np.zeros(len(month_ends(panel.sessions)), dtype=bool), np.full((3, len(panel.sessions)), np.nan)
+_DONE = 3
+"""Row of 1 for days that have been computed."""
+
+
+def _days(panel: FactorPanel, ends: np.ndarray, month: int) -> slice:
+    """Sessions of the month that is held after a formation at the end of ``month``."""
+    last = ends[month + 1] if month + 1 < len(ends) else len(panel.sessions) - 1
+    return slice(int(ends[month]) + 1, int(last) + 1)
 
 
 def _fill(panel: FactorPanel, ends: np.ndarray, months: np.ndarray, out: np.ndarray) -> None:
@@ -52,11 +56,11 @@ def _fill(panel: FactorPanel, ends: np.ndarray, months: np.ndarray, out: np.ndar
     whole_value = np.where(formed.traded, close * formed.at("total_shares"), np.nan)
     book = items.item(formed, "parent_equity")
     for k, month in enumerate(months):
-        last = ends[month + 1] if month + 1 < len(ends) else len(panel.sessions) - 1
-        span = slice(int(ends[month]) + 1, int(last) + 1)
+        span = _days(panel, ends, int(month))
         returns = source.close[span] / source.preclose[span] - 1.0
         returns = np.where(source.traded[span] > 0, returns, np.nan)
-        out[:, span] = _month(float_value[k], book[k], whole_value[k], returns)
+        out[:_DONE, span] = _month(float_value[k], book[k], whole_value[k], returns)
+        out[_DONE, span] = 1.0
 
 
 def _month(size: np.ndarray, book: np.ndarray, value: np.ndarray, returns: np.ndarray) -> np.ndarray:

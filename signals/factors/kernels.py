@@ -15,9 +15,9 @@ has a deviation of exactly 0, and neighbouring rows share the work in vector ins
 that begin before the history, are computed one by one.
 
 The compiled functions are in :mod:`moment_kernels`, :mod:`sum_kernels`, :mod:`order_kernels`,
-:mod:`regression_kernels` and :mod:`residual_kernels`. They take several windows at once, share what the windows have
-in common (5 is on the way to 10 and 20), and can divide the result by another series. None calls a compiled function
-of another file: Numba would keep a stale copy of it in its cache.
+:mod:`quantile_kernels`, :mod:`regression_kernels` and :mod:`residual_kernels`. They take several windows at once,
+share what the windows have in common (5 is on the way to 10 and 20), and can divide the result by another series. None
+calls a compiled function of another file: Numba would keep a stale copy of it in its cache.
 """
 
 from __future__ import annotations
@@ -25,7 +25,15 @@ from __future__ import annotations
 import numpy as np
 
 from engine.errors import ConfigError
-from signals.factors import moment_kernels, order_kernels, regression_kernels, residual_kernels, sum_kernels
+from signals.factors import (
+    blocks,
+    moment_kernels,
+    order_kernels,
+    quantile_kernels,
+    regression_kernels,
+    residual_kernels,
+    sum_kernels,
+)
 
 NONE = np.empty(0, dtype=np.float64)
 """As ``divisor`` of a compiled function: divide by nothing."""
@@ -139,6 +147,19 @@ def rolling_decay(
     ``normalise`` divides by the weights of the values there are; without it by their number.
     """
     return _summed(values, starts, window, min_count, rate, 2 if normalise else 1, out)
+
+
+def decay_at(
+    values: np.ndarray, rows: np.ndarray, lows: np.ndarray, window: int, min_count: int, *, rate: float,
+    normalise: bool = True,
+) -> np.ndarray:  # fmt: skip
+    """:func:`rolling_decay` at some ``rows`` alone; ``lows``: first row of each one's stock; (A,), NaN at row -1."""
+    x, _, _, least = _ready(values, rows, window, min_count)
+    out = np.empty(len(rows))
+    sum_kernels.sums_at(
+        x, rows, lows, window, int(least[0]), float(rate), 2 if normalise else 1, blocks.steps(window), out
+    )
+    return out
 
 
 def rolling_wma(
@@ -259,7 +280,7 @@ def rolling_quantile(
     """Quantile of the last ``window`` rows, linear between neighbours."""
     x, begin, windows, least = _ready(values, starts, window, min_count)
     room = _room(len(x), out)[None]
-    order_kernels.quantiles(x, NONE, begin, windows, np.array([float(fraction)]), least, _slot(0, 1), room)
+    quantile_kernels.quantiles(x, NONE, begin, windows, np.array([float(fraction)]), least, _slot(0, 1), room)
     return room[0]
 
 
@@ -351,3 +372,15 @@ def rolling_residual_std(
     room = _room(len(ys), out)
     residual_kernels.three_factor_residuals(ys, a, b, c, begin, window, int(least[0]), ddof, room)
     return room
+
+
+def residual_std_at(
+    y: np.ndarray, regressors: tuple[np.ndarray, np.ndarray, np.ndarray], rows: np.ndarray, lows: np.ndarray,
+    window: int, ddof: int = 1,
+) -> np.ndarray:  # fmt: skip
+    """:func:`rolling_residual_std` at some ``rows`` alone; ``lows``: first row of each one's stock; (A,)."""
+    ys, _, _, least = _ready(y, rows, window, None)
+    a, b, c = (_array(one) for one in regressors)
+    out = np.empty(len(rows))
+    residual_kernels.residuals_at(ys, a, b, c, rows, lows, window, int(least[0]), ddof, blocks.steps(window), out)
+    return out

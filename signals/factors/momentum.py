@@ -9,16 +9,15 @@ import numpy as np
 from signals.factors import kernels
 from signals.factors.panel import FactorPanel
 from signals.factors.registry import factor
-from signals.factors.windows import MONTH, MONTHS, aged, mean_of_there
+from signals.factors.windows import MONTH, MONTHS, back, decayed, mean_of_there
 
 _CHART = "paper 3, chart 13: "
 
 
 def past_return(panel: FactorPanel, bars: int, skip: int = 0) -> np.ndarray:
-    """Return over ``bars`` bars that ended ``skip`` bars ago, dividends included; packed fractions, (R,)."""
+    """Return over ``bars`` bars that ended ``skip`` bars ago, dividends included; fractions, (D, N)."""
     price = panel.adjusted("close")
-    late = kernels.shift(price, panel.runs, skip) if skip else price
-    return np.asarray(late / kernels.shift(price, panel.runs, skip + bars) - 1.0)
+    return back(panel, price, skip) / back(panel, price, skip + bars) - 1.0
 
 
 def _horizon(months: int) -> None:
@@ -29,7 +28,7 @@ def _horizon(months: int) -> None:
         inputs=("close", "adj_factor"), lookback=bars + 1, source=f"{_CHART}return_{months}m",
     )  # fmt: skip
     def plain(panel: FactorPanel) -> np.ndarray:
-        return panel.spread(past_return(panel, bars))
+        return past_return(panel, bars)
 
     plain.__doc__ = f"P_t / P_(t-{bars}) - 1 with back-adjusted closes P, {months} months of {MONTH} bars."
 
@@ -40,7 +39,7 @@ def _horizon(months: int) -> None:
     )  # fmt: skip
     def weighted(panel: FactorPanel) -> np.ndarray:
         product = panel.bars("turnover") * panel.returns
-        return panel.spread(mean_of_there(panel, product, bars, bars * 4 // 5))
+        return mean_of_there(panel, product, bars, bars * 4 // 5)
 
     weighted.__doc__ = (
         f"Mean over {bars} bars of turnover x daily return; bars without a turnover left out, four fifths must be "
@@ -52,13 +51,12 @@ def _horizon(months: int) -> None:
         family="momentum", direction=-1, unit="fraction", inputs=("close", "preclose", "turnover"), lookback=bars,
         source=f"{_CHART}exp_wgt_return_{months}m",
     )  # fmt: skip
-    def decayed(panel: FactorPanel) -> np.ndarray:
+    def by_age(panel: FactorPanel) -> np.ndarray:
         product = panel.bars("turnover") * panel.returns
         rate = float(np.exp(-1.0 / (4.0 * months)))
-        values = kernels.rolling_decay(product, panel.runs, bars, bars * 4 // 5, rate=rate, normalise=False)
-        return panel.spread(aged(panel, values, bars))
+        return decayed(panel, product, bars, bars * 4 // 5, rate, normalise=False)
 
-    decayed.__doc__ = (
+    by_age.__doc__ = (
         f"Mean over {bars} bars of turnover x exp(-x / {months} / 4) x daily return, x bars before the current one; "
         "bars without a turnover left out, four fifths must be there."
     )
@@ -79,7 +77,7 @@ def _simple(
 
 def _momentum(bars: int, skip: int) -> Callable[[FactorPanel], np.ndarray]:
     def compute(panel: FactorPanel) -> np.ndarray:
-        return panel.spread(past_return(panel, bars, skip))
+        return past_return(panel, bars, skip)
 
     return compute
 

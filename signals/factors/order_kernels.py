@@ -1,4 +1,4 @@
-"""Compiled rolling extremes, their age, ranks and quantiles; see :mod:`signals.factors.kernels`."""
+"""Compiled rolling extremes, their age, and ranks; see :mod:`signals.factors.kernels`."""
 
 from __future__ import annotations
 
@@ -292,78 +292,3 @@ def ranks(
             for k in range(n):
                 enough = counts[k] >= min_count[j] and abs(values[k]) <= LARGEST
                 result[k] = 0.5 * twice[k] / counts[k] if enough else np.nan
-
-
-@njit(cache=True, error_model="numpy")
-def quantiles(
-    x: np.ndarray,
-    divisor: np.ndarray,
-    starts: np.ndarray,
-    windows: np.ndarray,
-    fractions: np.ndarray,
-    min_count: np.ndarray,
-    slots: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Quantiles with linear interpolation; ``slots`` (Q, W). The window is kept sorted: one row out, one in."""
-    ordered = np.empty(windows[-1] + 1)
-    for i in range(len(starts) - 1):
-        low, n = starts[i], starts[i + 1] - starts[i]
-        for j in range(len(windows)):
-            window = windows[j]
-            wanted = 0
-            for f in range(len(fractions)):
-                wanted += slots[f, j] >= 0
-            if not wanted:
-                continue
-            held = 0
-            for r in range(n):
-                new = x[low + r]
-                comes = abs(new) <= LARGEST
-                old = x[low + r - window] if r >= window else np.nan
-                goes = abs(old) <= LARGEST
-                if goes and comes:
-                    k = _find(ordered, held, old)
-                    if new > old:
-                        while k + 1 < held and ordered[k + 1] < new:
-                            ordered[k] = ordered[k + 1]
-                            k += 1
-                    else:
-                        while k > 0 and ordered[k - 1] > new:
-                            ordered[k] = ordered[k - 1]
-                            k -= 1
-                    ordered[k] = new
-                elif goes:
-                    for k in range(_find(ordered, held, old), held - 1):
-                        ordered[k] = ordered[k + 1]
-                    held -= 1
-                elif comes:
-                    k = held
-                    while k > 0 and ordered[k - 1] > new:
-                        ordered[k] = ordered[k - 1]
-                        k -= 1
-                    ordered[k] = new
-                    held += 1
-                by = divisor[low + r] if len(divisor) else 1.0
-                for f in range(len(fractions)):
-                    if slots[f, j] < 0:
-                        continue
-                    result = np.nan
-                    if held >= min_count[j] and held > 0:
-                        place = fractions[f] * (held - 1)
-                        k = int(place)
-                        result = ordered[k]
-                        if k + 1 < held:
-                            result += (ordered[k + 1] - ordered[k]) * (place - k)
-                    out[slots[f, j], low + r] = result / by
-
-
-@njit(cache=True, error_model="numpy")
-def _find(ordered: np.ndarray, held: int, value: float) -> int:
-    first, size = 0, held
-    while size > 1:
-        half = size // 2
-        if ordered[first + half] <= value:
-            first += half
-        size -= half
-    return first

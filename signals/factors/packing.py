@@ -1,16 +1,13 @@
 """From T x N panels to rows packed by stock, and back.
 
 Rolling work runs over bars of one stock after the other, sessions without a bar left out: R rows, those of stock i
-at ``starts[i]:starts[i + 1]``. Each kernel walks the panel in its own order of memory, once.
+at ``starts[i]:starts[i + 1]``.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
-
-TOGETHER = 256
-"""Stocks that are packed at a time: two kilobytes of a session's row."""
 
 
 @njit(cache=True)
@@ -33,21 +30,12 @@ def count_bars(traded: np.ndarray, begin: np.ndarray, order: np.ndarray) -> np.n
 
 
 @njit(cache=True)
-def pack(
-    values: np.ndarray, traded: np.ndarray, begin: np.ndarray, order: np.ndarray, starts: np.ndarray
-) -> np.ndarray:
-    """Values (T, N) on the bars, packed by stock; (R,) float64. A few stocks at a time, so that they stay at hand."""
-    sessions, stocks = traded.shape
-    out = np.empty(starts[stocks], dtype=np.float64)
-    place = np.empty(TOGETHER, dtype=np.int64)
-    for first in range(0, stocks, TOGETHER):
-        count = min(TOGETHER, stocks - first)
-        place[:count] = starts[first : first + count]
-        for t in range(begin[first : first + count].min(), sessions):
-            for k in range(count):
-                if traded[t, first + k] and t >= begin[first + k]:
-                    out[place[k]] = values[t, first + k]
-                    place[k] += 1
+def pack(values: np.ndarray, sessions: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Values (T, N) on the bars, packed by stock; (R,) float64. ``sessions``: those of :func:`pack_sessions`."""
+    out = np.empty(len(sessions), dtype=np.float64)
+    for i in range(len(starts) - 1):
+        for row in range(starts[i], starts[i + 1]):
+            out[row] = values[sessions[row], i]
     return out
 
 
@@ -163,19 +151,19 @@ def first_bars(traded: np.ndarray) -> np.ndarray:
 
 @njit(cache=True)
 def mix_cells(words: np.ndarray, first: np.ndarray, keys: np.ndarray, begin: int, end: int) -> np.uint64:
-    """A hash of sessions ``begin`` to ``end - 1`` of a panel (T, N) of whole numbers or bits, as :func:`mix` is one.
+    """A hash of sessions ``begin`` to ``end - 1`` of a panel (T, N) of whole numbers or bits.
 
-    It is the sum of a hash of every cell with its session and its stock's key, over cells from the stock's first bar
-    on: that of a longer span is the sum of those of its parts, and stocks that have not begun add nothing.
+    It tells changes, not attackers, apart. It is the sum of a hash of every cell with its session and its stock's key,
+    over cells from the stock's first bar on: that of a longer span is the sum of those of its parts, and stocks that
+    have not begun add nothing.
     """
-    one, two = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
     total = np.uint64(0)
     for t in range(begin, end):
-        row = np.uint64(t) * two
+        row = np.uint64(2 * t + 1) * np.uint64(0x9E3779B97F4A7C15)  # odd, so that no two words give the same
         for i in range(words.shape[1]):
-            a = (np.uint64(words[t, i]) ^ keys[i]) * one
-            a = ((a ^ (a >> np.uint64(29))) + row) * two
-            a ^= a >> np.uint64(32)
+            a = np.uint64(words[t, i]) ^ keys[i]
+            a = (a ^ (a >> np.uint64(32))) * row  # a product carries upwards only: first the upper half goes down
+            a ^= a >> np.uint64(29)
             total += a if t >= first[i] else np.uint64(0)
     return total
 
@@ -191,24 +179,15 @@ def mix_into(sums: np.ndarray, words: np.ndarray, rows: np.ndarray) -> None:
 
 
 @njit(cache=True)
-def mix(words: np.ndarray) -> np.uint64:
-    """A 64-bit hash of whole numbers in four lanes, at the speed of memory; it tells changes, not attackers, apart."""
-    prime = np.uint64(0x9E3779B97F4A7C15)
-    a, b, c, d = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
-    count = len(words)
-    for k in range(0, count - 3, 4):
-        a = (a ^ words[k]) * prime
-        b = (b ^ words[k + 1]) * prime
-        c = (c ^ words[k + 2]) * prime
-        d = (d ^ words[k + 3]) * prime
-        a ^= a >> np.uint64(29)
-        b ^= b >> np.uint64(29)
-        c ^= c >> np.uint64(29)
-        d ^= d >> np.uint64(29)
-    for k in range(count - count % 4, count):
-        a = (a ^ words[k]) * prime
-        a ^= a >> np.uint64(29)
-    for lane in (b, c, d, np.uint64(count)):
-        a = (a ^ lane) * prime
-        a ^= a >> np.uint64(32)
-    return a
+def mix_texts(letters: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """A hash of each text; (R,) uint64. ``letters``: the code points of all, one text behind the other."""
+    one, two = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
+    out, place = np.empty(len(lengths), dtype=np.uint64), 0
+    for r in range(len(lengths)):
+        a = np.uint64(lengths[r])
+        for k in range(place, place + lengths[r]):
+            a = ((a ^ letters[k]) + one) * two
+            a ^= a >> np.uint64(29)
+        place += lengths[r]
+        out[r] = a ^ (a >> np.uint64(32))
+    return out

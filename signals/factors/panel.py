@@ -38,12 +38,16 @@ class FactorPanel:
         it, at least 2 ``recursions.WARM``, and all after it.
     states : mapping of str to ndarray, optional
         What ``recursions.kept`` was of a panel whose last session asked for was ``since``.
+    series : mapping of str to ndarray, optional
+        What ``left`` was of a panel of the same history that ended with an earlier session.
 
     Attributes
     ----------
     source : Market or View
     shape : tuple of int
         (D, N).
+    tail : int or None
+        As given.
     rows : ndarray of int64, shape (D,)
     dates : ndarray of datetime64[D], shape (D,)
     symbols : list of str, length N
@@ -54,6 +58,8 @@ class FactorPanel:
         spares the windows at their beginning. Equal to ``starts`` where the whole history is packed.
     recursions : Recursions
         States of the averages that remember all of the history.
+    left : dict of str to ndarray
+        Series of :meth:`daily` by name, those of the panels along this one among them.
 
     Raises
     ------
@@ -69,6 +75,7 @@ class FactorPanel:
         along: FactorPanel | None = None,
         since: int | None = None,
         states: Mapping[str, np.ndarray] | None = None,
+        series: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self.source = source
         self._market: Market = source._market if isinstance(source, View) else source
@@ -82,6 +89,7 @@ class FactorPanel:
         self.dates = self.sessions[self.rows]
         self.symbols = source.symbols
         self.shape = (len(self.rows), len(self.symbols))
+        self.tail = tail
         self._traded: np.ndarray = source.traded
         end, held = 0, 0
         if tail is None or not len(self.rows):
@@ -102,6 +110,8 @@ class FactorPanel:
         self._under: dict[Any, set[str]] = {}
         self.recursions = self._recursions(since, states)
         self._of_source: dict[Any, Any] = {} if along is None else along._of_source
+        self._series = {} if series is None else series
+        self.left: dict[str, np.ndarray] = {} if along is None else along.left
 
     def _runs(self, cut: np.ndarray) -> np.ndarray:
         """Starts without those between two stocks of which no value is asked for whose window reaches over them."""
@@ -144,11 +154,31 @@ class FactorPanel:
         found: Made = self._of_source[key]
         return found
 
-    def forget(self) -> None:
-        """Drop the intermediate results that :meth:`shared` and :meth:`of_source` hold."""
+    def daily(self, name: str, rows: int) -> np.ndarray:
+        """Series of the source along its sessions, to be filled by who asks; float64, (rows, T).
+
+        NaN where nothing has been filled in yet, and on the last calendar month of a panel that ended earlier: what is
+        made of a month in which days were still to come is made again.
+        """
+        if name not in self.left:
+            self.left[name] = np.full((rows, len(self.sessions)), np.nan)
+            given = self._series.get(name, np.empty((rows, 0)))
+            month = self.sessions[: given.shape[1]].astype("datetime64[M]")
+            whole = int(np.searchsorted(month, month[-1])) if len(month) else 0
+            self.left[name][:, :whole] = given[:, :whole]
+        self.recursions.used.add(name)
+        return self.left[name]
+
+    def release(self) -> None:
+        """Drop the intermediate results that :meth:`shared` holds."""
         self._memo.clear()
         self._under.clear()
+
+    def forget(self) -> None:
+        """Drop the intermediate results that :meth:`shared` and :meth:`of_source` hold."""
+        self.release()
         self._of_source.clear()
+        self.left.clear()
 
     def bars(self, field: str) -> np.ndarray:
         """A field of the market on the bars; float64, shape (R,), in its unit (yuan, shares, fractions)."""
@@ -157,7 +187,7 @@ class FactorPanel:
             held: dict[str, np.ndarray] = self.of_source(("packed", field), dict)  # by a longer panel, perhaps
             if held and (np.diff(held["starts"]) >= np.diff(self.starts)).all():
                 return packing.cut(held["values"], held["starts"], self.starts)
-            values = packing.pack(getattr(self.source, field), self._traded, self._begin, self._order, self.starts)
+            values = packing.pack(getattr(self.source, field), self.bar_sessions, self.starts)
             held.update(starts=self.starts, values=values)
             return values
 
@@ -192,6 +222,16 @@ class FactorPanel:
             "places",
             lambda: packing.find_places(self._traded, self._begin, self._order, self.starts, self.rows),
         )
+
+    @property
+    def asked(self) -> tuple[np.ndarray, np.ndarray]:
+        """:attr:`places` and the first packed row of the stock of each, in one row; int64, (D x N,)."""
+
+        def make() -> tuple[np.ndarray, np.ndarray]:
+            lows = np.broadcast_to(self.starts[:-1], self.shape)
+            return self.places.ravel().astype(np.int64), lows.ravel()
+
+        return self.shared("asked", make)
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """Packed values at the sessions asked for, NaN where a stock has no bar; (R,) to (D, N)."""

@@ -8,10 +8,10 @@ from signals.factors.panel import FactorPanel
 
 
 def over(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    """``top / bottom``, NaN where that is no number; packed (R,)."""
+    """``top / bottom``, NaN where that is no number."""
     with np.errstate(divide="ignore", invalid="ignore"):
         found = top / bottom
-    found[~np.isfinite(found)] = np.nan
+    np.copyto(found, np.nan, where=~np.isfinite(found))
     return found
 
 

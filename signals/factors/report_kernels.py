@@ -58,17 +58,12 @@ def add_between(
 
 
 @njit(cache=True, error_model="numpy")
-def bars_before(t: np.ndarray, stock: np.ndarray, sessions: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Packed row of the last bar of a stock before a session; -1 where there is none; (E,) int64."""
+def sessions_before(t: np.ndarray, stock: np.ndarray, traded: np.ndarray) -> np.ndarray:
+    """Session of the last bar of a stock before a session; -1 where there is none; (E,) int64."""
     out = np.empty(len(t), dtype=np.int64)
     for k in range(len(t)):
-        low, high = starts[stock[k]], starts[stock[k] + 1]
-        first = low
-        while low < high:
-            middle = (low + high) // 2
-            if sessions[middle] < t[k]:
-                low = middle + 1
-            else:
-                high = middle
-        out[k] = low - 1 if low > first else -1
+        last = t[k] - 1
+        while last >= 0 and not traded[last, stock[k]]:
+            last -= 1
+        out[k] = last
     return out

@@ -8,6 +8,7 @@ from signals.factors.declare import inputs_of, on_bars, quotient
 from signals.factors.items import item
 from signals.factors.panel import FactorPanel
 from signals.factors.registry import factor
+from signals.factors.windows import back
 
 _YEAR = 243
 """Bars of a year, the current one included."""
@@ -51,13 +52,6 @@ def float_share(panel: FactorPanel) -> np.ndarray:
     return np.where(share <= 1.0, share, np.nan)
 
 
-def _year_ago(panel: FactorPanel, values: np.ndarray) -> np.ndarray:
-    """Packed values 242 bars of the stock's own before each session asked for, NaN without so many; (D, N)."""
-    before = panel.places.astype(np.int64) - (_YEAR - 1)
-    there = (panel.places >= 0) & (before >= panel.starts[None, :-1])
-    return np.where(there, np.append(values, np.nan)[np.where(there, before, -1)], np.nan)
-
-
 @factor(
     "float_growth_1y", chinese="流通股本增长率", family="shareholders", direction=-1, unit="fraction",
     inputs=("float_shares", "total_shares"), lookback=_YEAR, source="common: unlocked shares",
@@ -65,7 +59,7 @@ def _year_ago(panel: FactorPanel, values: np.ndarray) -> np.ndarray:
 def float_growth_1y(panel: FactorPanel) -> np.ndarray:
     """Change over a year (242 bars) of the float shares as a fraction of all shares."""
     share = panel.shared("float share of bars", lambda: panel.bars("float_shares") / panel.bars("total_shares"))
-    return on_bars(panel, panel.spread(share) - _year_ago(panel, share))
+    return on_bars(panel, panel.spread(share) - back(panel, share, _YEAR - 1))
 
 
 @factor(
@@ -83,4 +77,4 @@ def issuance_1y(panel: FactorPanel) -> np.ndarray:
             return np.log(panel.bars("total_shares") / panel.bars("adj_factor"))
 
     worth = panel.shared("log value over total return", make)
-    return on_bars(panel, panel.spread(worth) - _year_ago(panel, worth))
+    return on_bars(panel, panel.spread(worth) - back(panel, worth, _YEAR - 1))

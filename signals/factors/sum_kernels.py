@@ -8,6 +8,8 @@ from numba import njit
 LARGEST = 1.7976931348623157e308
 STRIDE = 8216
 """Longest chunk of rows, and the place of the second statistic in a flat scratch array."""
+LANES = 64
+"""Windows that are computed side by side."""
 
 
 @njit(cache=True, error_model="numpy")
@@ -127,6 +129,69 @@ def sums(
                     into[k] = values[k] / by if present >= min_count and present > 0.0 else np.nan
                     present -= there[k]
             base += (chunk if base >= low else 2 * ahead) - ahead
+
+
+@njit(cache=True, error_model="numpy")
+def _decay_lanes(x: np.ndarray, steps: np.ndarray, rate: float, blocks: np.ndarray) -> None:
+    """Sums of ``rate**age x`` over windows side by side, (w, LANES), into ``blocks[0]``."""
+    blocks[:] = x
+    size, appends, power = np.int64(1), np.int64(0), rate
+    for s in range(len(steps)):
+        place = steps[s, 0]
+        if steps[s, 1] != size or steps[s, 2] != appends:  # the next level
+            power = power * rate if appends else power * power
+            size, appends = steps[s, 1], steps[s, 2]
+        if appends:
+            for k in range(LANES):
+                blocks[place, k] = blocks[place, k] * rate + x[place + size, k]
+        else:
+            for k in range(LANES):
+                blocks[place, k] = blocks[place, k] * power + blocks[place + size, k]
+
+
+@njit(cache=True, error_model="numpy")
+def sums_at(
+    x: np.ndarray,
+    rows: np.ndarray,
+    lows: np.ndarray,
+    window: int,
+    min_count: int,
+    rate: float,
+    mode: int,
+    steps: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """:func:`sums` in modes 0 to 2 at some ``rows`` alone, with the same bits, into ``out`` (A,); NaN at row -1.
+
+    ``lows``: first row of each one's stock; ``steps``: those of :func:`signals.factors.blocks.steps`. Windows go side
+    by side through vector instructions.
+    """
+    values, there = np.zeros((window, LANES)), np.ones((window, LANES))
+    blocks, weights = np.empty((window, LANES)), np.empty((window, LANES))
+    present = np.empty(LANES, dtype=np.int64)
+    _decay_lanes(there, steps, rate, weights)
+    scale = 1.0 if mode == 0 else (float(window) if mode == 1 else weights[0, 0])  # of a window without gaps
+    for first in range(0, len(rows), LANES):
+        count = min(LANES, len(rows) - first)
+        present[:] = 0
+        for p in range(window):
+            for k in range(count):
+                row = rows[first + k] - window + 1 + p
+                value = x[row] if row >= lows[first + k] else np.nan
+                here = abs(value) <= LARGEST
+                values[p, k] = value if here else 0.0
+                there[p, k] = 1.0 if here else 0.0
+                present[k] += here
+        gaps = present[:count].min() < window
+        _decay_lanes(values, steps, rate, blocks)
+        if gaps and mode == 2:
+            _decay_lanes(there, steps, rate, weights)
+        for k in range(count):
+            seen = present[k]
+            by = scale if seen == window else (1.0 if mode == 0 else float(seen))
+            if mode == 2 and seen < window:
+                by = weights[0, k]
+            out[first + k] = blocks[0, k] / by if seen >= min_count and seen > 0 else np.nan
 
 
 @njit(cache=True, error_model="numpy")

@@ -15,7 +15,7 @@ _LONG = 24 * MONTH
 
 
 def mean_turnover(panel: FactorPanel, bars: int) -> np.ndarray:
-    """Mean turnover of ``bars`` bars without days that closed at a limit; half of them must remain; (R,)."""
+    """Mean turnover of ``bars`` bars without days that closed at a limit; half of them must remain; (D, N)."""
 
     def make() -> np.ndarray:
         return mean_of_there(panel, free_days(panel, "turnover"), bars, bars // 2)
@@ -31,7 +31,7 @@ def _horizon(months: int) -> None:
         inputs=_LIMITS, lookback=bars, source=f"paper 3, chart 13: turn_{months}m",
     )  # fmt: skip
     def plain(panel: FactorPanel) -> np.ndarray:
-        return panel.spread(mean_turnover(panel, bars))
+        return mean_turnover(panel, bars)
 
     plain.__doc__ = f"Mean turnover of {bars} bars, halts and days that closed at a price limit left out."
 
@@ -40,7 +40,7 @@ def _horizon(months: int) -> None:
         inputs=_LIMITS, lookback=_LONG, source=f"paper 3, chart 13: bias_turn_{months}m",
     )  # fmt: skip
     def bias(panel: FactorPanel) -> np.ndarray:
-        return panel.spread(over(mean_turnover(panel, bars), mean_turnover(panel, _LONG)) - 1.0)
+        return over(mean_turnover(panel, bars), mean_turnover(panel, _LONG)) - 1.0
 
     bias.__doc__ = f"Mean turnover of {bars} bars over that of two years ({_LONG} bars) - 1, limit days left out."
 

@@ -8,7 +8,7 @@ from signals.factors.declare import WORTH, Figure, declare_quotient, figure, inp
 from signals.factors.items import item, market_value
 from signals.factors.panel import FactorPanel
 from signals.factors.registry import factor
-from signals.factors.report_kernels import add_between, bars_before
+from signals.factors.report_kernels import add_between, sessions_before
 
 _WORTH: Figure = (WORTH, "")
 _PROFIT: Figure = ("parent_net_profit", "ttm")
@@ -77,8 +77,9 @@ def dp(panel: FactorPanel) -> np.ndarray:
     events = panel.dividends
     order = np.argsort(events["t"], kind="stable")
     t, stock, cash = (events[name][order] for name in ("t", "i", "cash"))
-    rows = bars_before(t.astype(np.int64), stock.astype(np.int64), panel.bar_sessions, panel.starts)
-    paid = np.append(panel.bars("total_shares"), np.nan)[rows] * cash  # unknown where there is no bar before it
+    before = sessions_before(t.astype(np.int64), stock.astype(np.int64), panel.source.traded)
+    shares = panel.source.total_shares[np.maximum(before, 0), stock]
+    paid = np.where(before >= 0, shares, np.nan) * cash  # unknown where there is no bar before it
     year_ago = panel.dates.astype("datetime64[M]") - 12
     day = (panel.dates - panel.dates.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64)
     last_day = ((year_ago + 1).astype("datetime64[D]") - year_ago.astype("datetime64[D]")).astype(np.int64) - 1

@@ -9,7 +9,7 @@ from signals.factors.fama_french import daily_factors
 from signals.factors.panel import FactorPanel
 from signals.factors.quantities import over
 from signals.factors.registry import factor
-from signals.factors.windows import MONTH, MONTHS
+from signals.factors.windows import MONTH, MONTHS, at_asked
 
 _CHART = "paper 3, chart 13: "
 _APPENDIX = "paper 2, appendix 1: "
@@ -36,8 +36,12 @@ def _horizon(months: int) -> None:
     )  # fmt: skip
     def residual(panel: FactorPanel) -> np.ndarray:
         market, size, value = (series[panel.bar_sessions] for series in daily_factors(panel))
-        return panel.spread(
-            kernels.rolling_residual_std(panel.returns, (market, size, value), panel.runs, bars)
+        three = market, size, value
+        return at_asked(
+            panel,
+            bars,
+            lambda rows, lows: kernels.residual_std_at(panel.returns, three, rows, lows, bars),
+            lambda: kernels.rolling_residual_std(panel.returns, three, panel.runs, bars),
         )
 
     residual.__doc__ = (

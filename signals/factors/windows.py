@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from signals.factors import kernels
@@ -24,12 +27,58 @@ def aged(panel: FactorPanel, values: np.ndarray, bars: int) -> np.ndarray:
     return values
 
 
-def mean_of_there(panel: FactorPanel, values: np.ndarray, bars: int, least: int) -> np.ndarray:
-    """Mean of the values that are there among the last ``bars`` bars, ``least`` of them at the least; (R,).
+def back(panel: FactorPanel, values: np.ndarray, bars: int) -> np.ndarray:
+    """Packed values so many of the stock's own bars before each session asked for, NaN without so many; (D, N)."""
+    rows, lows = panel.asked
+    there = (rows >= 0) & (rows - bars >= lows)
+    return np.where(there, values[np.where(there, rows - bars, 0)], np.nan).reshape(panel.shape)
 
-    NaN on the first ``bars - 1`` bars of each stock.
+
+def at_asked(
+    panel: FactorPanel,
+    bars: int,
+    single: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    every: Callable[[], np.ndarray],
+) -> np.ndarray:
+    """A statistic of the last ``bars`` bars at the sessions asked for, NaN for a stock with fewer; (D, N).
+
+    Parameters
+    ----------
+    panel : FactorPanel
+    bars : int
+    single : callable
+        From packed rows and the first rows of their stocks to the values on them, window by window.
+    every : callable
+        The values on all packed rows, in one pass: quicker once the windows hold several times as many rows.
     """
-    return aged(panel, kernels.rolling_decay(values, panel.runs, bars, least, rate=1.0), bars)
+    rows, lows = panel.asked
+    if len(rows) * bars >= 4 * panel.starts[-1]:
+        return panel.spread(aged(panel, every(), bars))
+    found = single(rows, lows)
+    found[rows - lows < bars - 1] = np.nan
+    return found.reshape(panel.shape)
+
+
+def decayed(
+    panel: FactorPanel, values: np.ndarray, bars: int, least: int, rate: float, normalise: bool = True
+) -> np.ndarray:
+    """Average with weights ``rate**age`` of the values that are there among the last ``bars`` bars; (D, N).
+
+    ``least`` of them must be there, and the stock must have so many bars; ``normalise`` as in
+    :func:`kernels.rolling_decay`.
+    """
+    more: dict[str, Any] = {"rate": rate, "normalise": normalise}
+    return at_asked(
+        panel,
+        bars,
+        lambda rows, lows: kernels.decay_at(values, rows, lows, bars, least, **more),
+        lambda: kernels.rolling_decay(values, panel.runs, bars, least, **more),
+    )
+
+
+def mean_of_there(panel: FactorPanel, values: np.ndarray, bars: int, least: int) -> np.ndarray:
+    """Mean of the values that are there among the last ``bars`` bars, ``least`` of them at the least; (D, N)."""
+    return decayed(panel, values, bars, least, rate=1.0)
 
 
 def free_days(panel: FactorPanel, field: str) -> np.ndarray:

@@ -26,7 +26,7 @@ def weekly_fall(panel):
     \"\"\"Minus the return of five bars.\"\"\"
     from signals.factors.momentum import past_return
 
-    return panel.spread(-past_return(panel, 5))
+    return -past_return(panel, 5)
 """
 
 
@@ -167,7 +167,7 @@ def test_factors_that_fail_in_a_backtest_leave_the_others_and_exit_code_2(call: 
     begin = MINE.index("@factor")
     body = MINE[MINE.index("    return") :]
     bad = MINE[begin:].replace("weekly_fall", "broken").replace(body, '    raise ValueError("boom")\n')
-    none = MINE[begin:].replace("weekly_fall", "nowhere").replace("spread(-", "spread(float('nan') * ")
+    none = MINE[begin:].replace("weekly_fall", "nowhere").replace("return -", "return float('nan') * ")
     file.write_text("\n\n".join((MINE, bad, none)), encoding="utf-8")
     done = call("backtest", *DATA, "--start", "2015-01-01", "--end", "2015-06-30", "--file", file, "--json")
     assert done.code == 2

@@ -151,6 +151,14 @@ def test_all_at_once_and_one_by_one_give_the_same_bits(real: FactorPanel, odd: F
         assert sorted(seen) == sorted(NAMES)
 
 
+@pytest.mark.parametrize("tail", [None, 64])
+def test_few_sessions_are_served_by_one_pass_of_a_kind_with_the_same_bits(real: FactorPanel, tail: int | None) -> None:
+    few = FactorPanel(real.source, real.rows[-3:], tail=tail)
+    for name in NAMES:
+        whole = real.spread(alpha158.compute(name, real))
+        np.testing.assert_array_equal(registry.get(f"alpha158_{name.lower()}")(few), whole[-3:], err_msg=name)
+
+
 def test_an_unknown_feature_is_refused_with_the_nearest_name(real: FactorPanel) -> None:
     with pytest.raises(ConfigError, match="Alpha158 has no feature 'ROC6'.*ROC"):
         alpha158.compute("ROC6", real)

@@ -10,6 +10,8 @@ import pytest
 from signals.factors.code import code_digest
 
 TEXT = """
+import functools
+
 class Series:
     def value(self):
         return 1.0
@@ -28,6 +30,13 @@ def through_a_class(panel):
 
 def through_a_table(panel):
     return KINDS["half"](panel)
+
+@functools.cache
+def kept(x):
+    return x + 4
+
+def through_a_memory(panel):
+    return kept(panel)
 """
 
 
@@ -38,15 +47,15 @@ def digests(folder: Path, text: str) -> dict[str, str]:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return {name: code_digest(getattr(module, name)) for name in ("through_a_class", "through_a_table")}
+    return {name: code_digest(getattr(module, name)) for name in vars(module) if name.startswith("through")}
 
 
 @pytest.mark.parametrize(
     ("old", "new", "changed"),
     [("return 1.0", "return 3.0", "through_a_class"), ("return 2.0", "return 3.0", "through_a_class"),
-     ("x / 2", "x / 3", "through_a_table")],
+     ("x / 2", "x / 3", "through_a_table"), ("x + 4", "x + 5", "through_a_memory")],
 )  # fmt: skip
-def test_a_change_behind_a_class_or_a_table_changes_the_digest_of_what_uses_it_alone(
+def test_a_change_behind_a_class_a_table_or_a_memory_changes_the_digest_of_what_uses_it_alone(
     tmp_path: Path, old: str, new: str, changed: str
 ) -> None:
     before, after = digests(tmp_path / "a", TEXT), digests(tmp_path / "b", TEXT.replace(old, new))

@@ -17,7 +17,9 @@ from engine.market import Market
 from feeds.sources import data_folder
 from feeds.store import open_market
 from signals.factors import cache as cache_module
+from signals.factors import fama_french
 from signals.factors.cache import FactorCache
+from signals.factors.cache_book import series_of, text_of
 from signals.factors.cache_history import History
 from signals.factors.panel import FactorPanel, month_ends
 from signals.factors.registry import Factor, get
@@ -151,6 +153,32 @@ def test_every_factor_goes_on_over_listings_halts_and_ends_of_months_with_the_bi
             assert cache.computed == [] and len(cache.appended) == len(there) > 350
         wrong = [one.name for one in there if not same(found[one.name], one(whole))]
         assert wrong == []
+
+
+def test_the_daily_series_under_a_factor_go_on_from_the_last_whole_month(
+    open_at: Callable[..., Market], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    formed: list[int] = []
+    month = fama_french._month
+
+    def counted(*args: Any) -> np.ndarray:
+        formed.append(1)
+        return month(*args)
+
+    monkeypatch.setattr(fama_french, "_month", counted)
+    one, cache = get("ff3_residual_std_3m"), FactorCache(tmp_path)
+    for end, at_most in (("2015-05-29", 50), ("2015-06-29", 2), ("2015-06-30", 2)):
+        market = open_at(end)
+        formed.clear()
+        found = cache.values(market, [one], month_ends(market.sessions), schedule="monthly")
+        assert 0 < len(formed) <= at_most
+    assert cache.appended == [one.name]
+    assert same(found[one.name], one(FactorPanel(market, month_ends(market.sessions))))
+
+
+def test_a_series_in_the_book_keeps_its_bits() -> None:
+    series = np.array([[0.1, np.nan, -0.0], [1e-300, np.inf, 3.0]])
+    np.testing.assert_array_equal(series_of(text_of(series)).view(np.uint64), series.view(np.uint64))
 
 
 def test_no_file_of_values_is_written_when_a_stock_lists_in_a_month_that_goes_on(

@@ -14,6 +14,8 @@ import statsmodels.api as sm
 
 from engine.errors import ConfigError
 from signals.factors import kernels as k
+from signals.factors import quantile_kernels
+from signals.factors.blocks import steps
 
 REAL = "real stocks"
 
@@ -298,6 +300,39 @@ def test_the_exponential_average_is_that_of_pandas_and_begins_anew_with_each_sto
     for rows in (0, 1000):
         expected = values.to_numpy() if rows == 0 else np.full(len(values), np.nan)
         np.testing.assert_array_equal(k.shift(values.to_numpy(), starts, rows), expected)
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 5, 20, 31, 60])
+@pytest.mark.parametrize("case", ["young stocks", "missing values", "constants"])
+def test_single_windows_have_the_bits_of_a_pass_over_all_rows(case: str, window: int) -> None:
+    x, y, starts = CASES[case]
+    rows, lows = np.arange(len(x)), np.repeat(starts[:-1], np.diff(starts))
+    rows, lows = np.append(rows, -1), np.append(lows, 0)
+    for least in {1, window}:
+        for normalise in (True, False):
+            whole = k.rolling_decay(x, starts, window, least, rate=0.9, normalise=normalise)
+            single = k.decay_at(x, rows, lows, window, least, rate=0.9, normalise=normalise)
+            np.testing.assert_array_equal(single, np.append(whole, np.nan))
+    three = y, np.sqrt(np.abs(y)), np.cbrt(y)
+    whole = k.rolling_residual_std(x, three, starts, window)
+    np.testing.assert_array_equal(k.residual_std_at(x, three, rows, lows, window), np.append(whole, np.nan))
+    windows, fractions, least_of = np.array([window, window + 7]), np.array([0.8, 0.2]), np.array([1, 3])
+    found = np.full((2, 4, len(x)), np.nan)
+    slots = np.arange(4).reshape(2, 2)
+    quantile_kernels.quantiles(x, y, starts, windows, fractions, least_of, slots, found[0])
+    quantile_kernels.quantiles_at(x, y, rows, lows, windows, fractions, least_of, slots, found[1])
+    np.testing.assert_array_equal(found[1], found[0])
+
+
+@pytest.mark.parametrize("window", [1, 2, 7, 20, 63, 252])
+def test_the_steps_of_a_window_join_neighbours_until_it_is_whole(window: int) -> None:
+    blocks = [[row] for row in range(window)]
+    for place, size, append in steps(window).tolist():
+        assert len(blocks[place]) == size
+        behind = [place + size] if append else blocks[place + size]
+        assert len(behind) == (1 if append else size)
+        blocks[place] = blocks[place] + behind
+    assert blocks[0] == list(range(window)) and len(steps(window)) <= max(0, window - 1)
 
 
 def everything(x: np.ndarray, y: np.ndarray, starts: np.ndarray, window: int, least: int) -> dict[str, np.ndarray]:
