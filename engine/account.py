@@ -94,6 +94,13 @@ class Account:
         """Stocks held, ascending, and their shares; shared between sessions until a holding changes."""
         return self._held()[:2]
 
+    def row(self) -> np.ndarray:
+        """Shares of every stock; int64, shape (N,)."""
+        stocks, shares = self.arrays()
+        row = np.zeros(len(self.market.symbols), dtype=np.int64)
+        row[stocks] = shares
+        return row
+
     def _held(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Stocks held, their shares, and the shares as floats."""
         if self._arrays is None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from engine.account import Account
 from engine.lots import Lots, legal_buys, legal_sells
+
+if TYPE_CHECKING:
+    from engine.market import Market
 
 
 class Entries(NamedTuple):
@@ -43,12 +45,24 @@ class Plan(NamedTuple):
     unpriced: Entries
 
 
-def plan(account: Account, stocks: Sequence[int], weights: Sequence[float], t: int, lots: Lots | None) -> Plan:
+def plan(
+    market: Market,
+    shares: np.ndarray,
+    value: float,
+    stocks: Sequence[int],
+    weights: Sequence[float],
+    t: int,
+    lots: Lots | None,
+) -> Plan:
     """Size a basket with the closes of session ``t``.
 
     Parameters
     ----------
-    account : Account
+    market : Market
+    shares : ndarray of int64, shape (N,)
+        What is held of each stock.
+    value : float
+        What the account is worth, fen.
     stocks : sequence of int
         No stock twice; a stock held but not named is sold.
     weights : sequence of float
@@ -65,30 +79,31 @@ def plan(account: Account, stocks: Sequence[int], weights: Sequence[float], t: i
         column, then the named in their order. A first purchase below one lot stays as it is: the order book refuses
         it with a reason.
     """
-    holdings, named = account.holdings, set(stocks)
-    leaving = [i for i in sorted(holdings) if i not in named]
-    order = [*leaving, *stocks]
-    columns = np.array(order, dtype=np.int64)
-    have = np.array([holdings.get(i, 0) for i in order], dtype=np.int64)
-    targets = np.zeros(len(order))
+    named = np.asarray(stocks, dtype=np.int64)
+    leaves = shares > 0
+    leaves[named] = False
+    leaving = np.flatnonzero(leaves)
+    columns = np.concatenate([leaving, named])
+    have = shares.take(columns)
+    targets = np.zeros(len(columns))
     targets[len(leaving) :] = weights
-    targets *= account.value / 100.0
-    prices = np.asarray(account.market.mark[t].take(columns), dtype=np.float64)
+    targets *= value / 100.0
+    prices = np.asarray(market.mark[t].take(columns), dtype=np.float64)
     worth = have * prices
     leave = (targets == 0.0) & (have > 0)
     with np.errstate(invalid="ignore"):
         down, up = (targets < worth) & ~leave, targets > worth
     unpriced = np.isnan(prices) & (targets != 0.0)
-    shares = np.where(leave, have, 0)
+    wished = np.where(leave, have, 0)
     moved = down | up
-    shares[moved] = np.abs(targets - worth)[moved] // prices[moved]
+    wished[moved] = np.abs(targets - worth)[moved] // prices[moved]
     if lots is not None:
         sizes = lots.of(columns, t)
-        legal = legal_buys(shares, sizes)
-        shares = np.where(up, np.where((legal == 0) & (have == 0), shares, legal), shares)
-        shares = np.where(down, legal_sells(shares, have, sizes), shares)
-        shares[unpriced] = sizes.minimum[unpriced]
+        legal = legal_buys(wished, sizes)
+        wished = np.where(up, np.where((legal == 0) & (have == 0), wished, legal), wished)
+        wished = np.where(down, legal_sells(wished, have, sizes), wished)
+        wished[unpriced] = sizes.minimum[unpriced]
     else:
-        shares[unpriced] = 1
-    entries = Entries(columns, shares, targets, prices)
+        wished[unpriced] = 1
+    entries = Entries(columns, wished, targets, prices)
     return Plan(entries.only(down | leave), entries.only(up), entries.only(unpriced))

@@ -79,7 +79,7 @@ class BasketOrders:
                 raise RuleError(f"{1 + len(others)} strategies share this broker: target_weights(weights, owner=self)")
         for order in [order for order in self.book.open if order.basket and order.owner is owner]:
             self.cancel(order)
-        stocks = [market.column(symbol) for symbol in weights.keys()]  # noqa: SIM118  (of a Series, too)
+        stocks = market.columns(weights.keys())
         shares_of_value = [float(weight) for _, weight in weights.items()]
         total = math.fsum(shares_of_value)
         if not (math.isfinite(total) and min(shares_of_value, default=0.0) >= 0.0 and total <= 1.0 + 1e-9):
@@ -96,7 +96,7 @@ class BasketOrders:
         why = {market.column(symbol): reason for symbol, reason in (reasons or {}).items()}
         too_dear: list[tuple[int, int]] = []
         lots = self.book.lots if rules.lots else None
-        ranked = [market.column(symbol) for symbol in spares] if lots else []
+        ranked = market.columns(spares) if lots else []
         if lots and ranked:
             named = set(stocks)
             stocks, shares_of_value, too_dear = small_account.seat(
@@ -104,7 +104,8 @@ class BasketOrders:
             )
             why |= {i: "SPARE" for i in stocks if i not in named} | {i: matching.LOT for i, _ in too_dear}
         self.baskets.post(moment.t, t, stocks, shares_of_value, why)
-        plan = basket.plan(self.account, stocks, shares_of_value, t, lots)
+        account = self.account
+        plan = basket.plan(market, account.row(), account.value, stocks, shares_of_value, t, lots)
         if lots and spread and rules.size_at == "decision":
             plan = small_account.spread(self.account, plan, t, lots, self._fees_on(t))
         for_a_day, at_fill, place = rules.unfilled == "drop", rules.size_at == "fill", self.book.place

@@ -6,18 +6,10 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NoReturn
 
-import numpy as np
-
 from engine.errors import RuleError
 from engine.fee_table import EXCHANGES, SCALE, SIDES, FeeRow
 
 _HALF = SCALE // 2
-_LARGEST = 2**62
-"""Whole numbers below it can be added and rounded in 64 bits."""
-
-Charges = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""Commission, stamp duty, transfer fee and other fees of several fills; int64, shape (K,), fen."""
-
 
 def day_fees(commission: float, minimum: float, rows: Sequence[FeeRow]) -> DayFees:
     """The charges of ``rows``: the plain ones unless a row needs a minimum that these do not know."""
@@ -38,11 +30,11 @@ class DayFees:
         What is charged beside the commission; a minimum only on the transfer fee.
     """
 
-    __slots__ = ("_commission", "_minimum", "_rates", "rows")
+    __slots__ = ("_rates", "commission_rate", "minimum_fen", "rows")
 
     def __init__(self, commission: float, minimum: float, rows: Sequence[FeeRow]) -> None:
-        self._commission = _scaled(commission, SCALE)
-        self._minimum = _scaled(minimum, 100)
+        self.commission_rate = _scaled(commission, SCALE)
+        self.minimum_fen = _scaled(minimum, 100)
         self.rows = tuple(rows)
         self._rates = {exchange: tuple(self._side(exchange, side) for side in SIDES) for exchange in EXCHANGES}
 
@@ -104,9 +96,9 @@ class DayFees:
             stamp, on_value, per_share, least, extras = self._rates[exchange][is_buy]
         except KeyError:
             _unknown(exchange)
-        commission = ((order_value_fen + value_fen) * self._commission + _HALF) // SCALE
-        if commission < self._minimum:
-            commission = self._minimum
+        commission = ((order_value_fen + value_fen) * self.commission_rate + _HALF) // SCALE
+        if commission < self.minimum_fen:
+            commission = self.minimum_fen
         commission -= order_commission_fen
         duty = (value_fen * stamp + _HALF) // SCALE
         if least:
@@ -118,44 +110,6 @@ class DayFees:
         for rate, a_share in extras:
             other += (value_fen * rate + shares * a_share + _HALF) // SCALE
         return commission, duty, transfer, other
-
-
-    def charge_first_fills(
-        self, exchanges: np.ndarray, is_buy: bool, value_fen: np.ndarray, shares: np.ndarray
-    ) -> Charges | None:
-        """Fees of the first fills of several orders: :meth:`charge` of each, in array operations.
-
-        Parameters
-        ----------
-        exchanges : ndarray of int, shape (K,)
-            Places in :data:`engine.fee_table.EXCHANGES`.
-        is_buy : bool
-        value_fen, shares : ndarray of int64, shape (K,)
-
-        Returns
-        -------
-        commission, stamp_duty, transfer_fee, other_fees : ndarray of int64, shape (K,)
-            Fen; None where a product would not fit into 64 bits.
-        """
-        side = SIDES[is_buy]
-        rates = [fee.on_value for fee in self.rows] + [self._commission]
-        highest = int(value_fen.max(initial=0)) * max(rates)
-        highest += int(shares.max(initial=0)) * max((fee.per_share for fee in self.rows), default=0)
-        if highest >= _LARGEST:
-            return None
-        commission = np.maximum((value_fen * self._commission + _HALF) // SCALE, self._minimum)
-        found = {kind: np.zeros_like(value_fen) for kind in ("stamp_duty", "transfer_fee", "other")}
-        for fee in self.rows:
-            if side not in fee.sides:
-                continue
-            amount = (value_fen * fee.on_value + shares * fee.per_share + _HALF) // SCALE
-            if fee.minimum_fen and (fee.on_value or fee.per_share or fee.kind == "transfer_fee"):
-                amount = np.maximum(amount, fee.minimum_fen)
-            if len(fee.exchanges) < len(EXCHANGES):
-                charged = np.array([exchange in fee.exchanges for exchange in EXCHANGES])
-                amount = np.where(charged.take(exchanges), amount, 0)
-            found[fee.kind if fee.kind in found else "other"] += amount
-        return commission, found["stamp_duty"], found["transfer_fee"], found["other"]
 
 
 class DayFeesWithMinima(DayFees):

@@ -7,7 +7,7 @@ applies the bookings that come back. A booking always changes cash by ``cash_fen
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -55,28 +55,29 @@ class CorporateDesk:
         To be told of every purchase, and of sales of stocks in ``lots.pending``.
     receivable : int
         Fen after tax of dividends past their ex-date that are not paid yet.
-    locked : dict of int to int
+    locked : mutable mapping of int to int
         Shares by stock that are credited but not yet listed and so cannot be sold.
     taxed : bool
         Whether the holder pays tax on dividends; if not, purchases need not be told.
-    owed : dict of int to int
+    owed : mutable mapping of int to int
         Fen of tax by stock that the account's cash did not cover; taken at the next :meth:`open` that can.
     """
 
     def __init__(self, market: Market, rules: Rules | None = None) -> None:
         self.market, self.policy = market, rules or Rules()
-        self.lots = HoldingLots()
+        self.lots: Any = HoldingLots()
         self.receivable = 0
-        self.locked: dict[int, int] = {}
-        self.owed: dict[int, int] = {}
+        self.locked: MutableMapping[int, int] = {}
+        self.owed: MutableMapping[int, int] = {}
         self._book = market.shared(corporate.EventBook)
         self._days: list[int] = market.sessions.astype("datetime64[D]").astype(np.int64).tolist()
         self._rights: dict[corporate.Action, _Right] = {}
         self._payments: dict[int, list[Booking]] = {}
         self._unlocks: dict[int, list[tuple[int, int]]] = {}
         self._exchanges: dict[int, list[tuple[int, int, Successor]]] = {}
-        self._agenda = set(self._book.sessions)  # delistings are settled even where no actions are booked
+        self._agenda: set[int] = set()  # beside what the market's events ask for
         self.taxed = self.policy.holder != "none"
+        self._regimes: dict[int, Regime] = {}
         self._rows: dict[tuple[str, int], Row] = {}
 
     def day(self, t: int) -> int:
@@ -89,12 +90,26 @@ class CorporateDesk:
 
     def is_busy(self, t: int) -> bool:
         """Whether :meth:`open`, :meth:`settle` or :meth:`close` have something to do on session ``t``."""
-        return t in self._agenda or bool(self.owed)
+        return t in self._book.sessions or t in self._agenda or bool(self.owed)
+
+    def is_due(self, t: int) -> bool:
+        """Whether session ``t`` brings payments, listings or exchanges, whatever its ex-dates are."""
+        return t in self._agenda
+
+    @property
+    def has_rights(self) -> bool:
+        """Whether rights of actions to come are known, which concern the account whatever it holds by then."""
+        return bool(self._rights)
 
     # -- ex-dates and payments ------------------------------------------------------------------
 
     def open(
-        self, t: int, holdings: Mapping[int, int], cash_fen: float, waiting: Container[int] = ()
+        self,
+        t: int,
+        holdings: Mapping[int, int],
+        cash_fen: float,
+        waiting: Container[int] = (),
+        actions: Sequence[corporate.Action] | None = None,
     ) -> tuple[dict[int, float], list[Booking]]:
         """Payments and ex-dates of session ``t``, before trading.
 
@@ -107,6 +122,8 @@ class CorporateDesk:
             What can be spent on rights.
         waiting : container of int
             Stocks whose orders wait.
+        actions : sequence of Action, optional
+            Those with this ex-date that may concern the account; all by default.
 
         Returns
         -------
@@ -126,7 +143,7 @@ class CorporateDesk:
             if tax:
                 booked.append(Booking(i, corporate.TAX, 0, 0, tax, 0.0))
         ratios: dict[int, float] = {}
-        for action in self._book.actions_on(t):
+        for action in self._book.actions_on(t) if actions is None else actions:
             i = action.event.i
             right = self._rights.pop(action, None) if self._rights else None
             if right is None and i not in holdings and i not in waiting:
@@ -152,11 +169,13 @@ class CorporateDesk:
         return _Right(held, self.lots.entitle(action.event.i, held, self._days[t], regime, base))
 
     def _regime(self, record_t: int) -> Regime:
-        # The record date of an event on the panel's first session lies before it; the day before will do.
-        day = self._days[record_t] if record_t >= 0 else self._days[0] - 1
-        regime = regime_on(self.policy.holder, day)
-        self._use(*(bracket.row for bracket in regime.brackets))
-        return regime
+        found = self._regimes.get(record_t)
+        if found is None:
+            # The record date of an event on the panel's first session lies before it; the day before will do.
+            day = self._days[record_t] if record_t >= 0 else self._days[0] - 1
+            found = self._regimes[record_t] = regime_on(self.policy.holder, day)
+            self._use(*(bracket.row for bracket in found.brackets))
+        return found
 
     def _carry_out(self, action: corporate.Action, right: _Right, held: int, t: int, spendable: float) -> list[Booking]:
         i, tax, booked = action.event.i, right.tax_fen, []

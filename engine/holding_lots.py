@@ -11,6 +11,7 @@ however many parts a lot is sold.
 
 from __future__ import annotations
 
+from collections.abc import MutableSet
 from fractions import Fraction
 from typing import Any
 
@@ -61,13 +62,13 @@ class HoldingLots:
     lots : dict of int to list
         By stock; entries are ``(day, shares)`` as bought, or :class:`Lot` once looked at. Entries that sales
         have consumed may still be there.
-    pending : set of int
+    pending : mutable set of int
         Stocks on which a sale may cost tax. All others need no call on a sale but :meth:`clear` at zero.
     """
 
     def __init__(self) -> None:
         self.lots: dict[int, list[Any]] = {}
-        self.pending: set[int] = set()
+        self.pending: MutableSet[int] = set()
 
     def bought(self, i: int, day: int, shares: int) -> None:
         """A purchase of ``shares``, or shares that an action added, on a day number."""

@@ -12,72 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.errors import AccountError
+from engine.ledger_tables import FILL_COLUMNS, corporate_frame, dates, fills_frame, refusals_frame, symbols
+from engine.refusals import Refusal
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from engine.market import Market
     from engine.orders import Fill, Order
-
-
-class Refusal:
-    """One order, or part of one, that did not trade for one reason.
-
-    ``wanted`` and ``done`` are shares; ``done`` counts what traded after all on a later session.
-    ``days`` is the number of sessions on which the reason held. ``outcome`` is ``cut`` (the order went
-    on with less), ``dropped``, ``cancelled``, ``done`` (traded later), ``changed`` (another reason took over on
-    a later session) or ``pending`` (at the end). ``price`` is that of the moment at which it should have traded, and
-    ``earned`` what the missed part earned (or saved) the account until it was done or given up, yuan: negative
-    where waiting was dear.
-    """
-
-    __slots__ = (
-        "days", "done", "earned", "i", "is_buy", "order_id", "outcome", "price", "reason", "t", "wanted",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        t: int,
-        order_id: int,
-        i: int,
-        is_buy: bool,
-        wanted: int,
-        done: int,
-        reason: str,
-        outcome: str,
-        price: float,
-    ) -> None:
-        self.t, self.order_id, self.i, self.is_buy = t, order_id, i, is_buy
-        self.wanted, self.done, self.reason, self.outcome, self.days = wanted, done, reason, outcome, 1
-        self.price, self.earned = price, 0.0
-
-    @property
-    def missing(self) -> int:
-        """Shares that still wait."""
-        return self.wanted - self.done
-
-    def worth(self, price: float) -> float:
-        """Yuan that not having traded the missing shares has earned by the time they are at ``price``."""
-        gain = (self.price - price) if self.is_buy else (price - self.price)
-        return self.missing * gain if gain == gain else 0.0
-
-    def trade(self, shares: int, price: float) -> None:
-        """Part of what was missed trades after all."""
-        part = min(shares, self.missing)
-        if self.missing:
-            self.earned += self.worth(price) * part / self.missing
-        self.done += part
-
-    def close(self, outcome: str, price: float) -> None:
-        """What is missing is over at ``price``."""
-        if self.outcome == "pending":
-            self.earned += self.worth(price)
-        self.outcome = outcome
-
-    def rescale(self, factor: float) -> None:
-        """Carry the price over an ex-date: ``factor`` is the adjustment factor's step on it."""
-        if factor > 0:
-            self.price /= factor
 
 
 class Ledger:
@@ -105,7 +47,6 @@ class Ledger:
         self._held: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
         self._decisions: list[tuple[int, int, int, int, int]] = []
         self._scores: list[tuple[int, Any]] = []
-        self._texts: Any = None
         self.fractions = 0.0
         """Shares dropped as fractions of bonus issues."""
 
@@ -238,40 +179,16 @@ class Ledger:
 
     # -- tables ---------------------------------------------------------------------------------
 
-    def _dates(self, t: Any) -> np.ndarray:
-        return self.market.sessions[np.asarray(t, dtype=np.int64)].astype("datetime64[ms]")
-
-    def _symbols(self, i: Any) -> Any:
-        """Symbols of stock indices, as pandas keeps text: ready-made, and only taken from."""
-        import pandas as pd
-
-        if self._texts is None:
-            self._texts = pd.array(self.market.symbols, dtype="str")
-        return self._texts.take(np.asarray(i, dtype=np.int64))
-
-    def _text(self, values: list[str]) -> Any:
-        import pandas as pd
-
-        return pd.array(values, dtype="str")
+    def fill_columns(self) -> dict[str, np.ndarray]:
+        """All fills; see :func:`engine.ledger_tables.fills_frame`."""
+        rows = zip(*(fill[:10] for fill in self._fills), strict=True) if self._fills else [()] * len(FILL_COLUMNS)
+        kind = np.int64 if self.exact else np.float64
+        kinds = [np.int64] * 3 + [kind, np.float64] + [kind] * 4 + [np.float64]
+        return {name: np.array(row, k) for name, row, k in zip(FILL_COLUMNS, rows, kinds, strict=True)}
 
     def fills_frame(self) -> pd.DataFrame:
         """One row per execution, fees itemised; columns of ``fills.parquet``."""
-        import pandas as pd
-
-        columns = list(zip(*self._fills, strict=True)) if self._fills else [()] * 16
-        shares = np.array(columns[3], dtype=np.int64 if self.exact else np.float64)
-        frame = {
-            "order_id": np.array(columns[1], dtype=np.int64),
-            "date": self._dates(columns[0]),
-            "symbol": self._symbols(columns[2]),
-            "side": self._text(["sell", "buy"]).take((shares > 0).astype(np.int64)),
-            "shares": np.abs(shares),
-            "price": np.array(columns[4], dtype=np.float64),
-        }
-        for k, name in enumerate(("commission", "stamp_duty", "transfer_fee", "other_fees")):
-            frame[name] = np.array(columns[5 + k], dtype=np.float64) / 100.0
-        frame["slippage"] = np.array(columns[9], dtype=np.float64)
-        return pd.DataFrame(frame, copy=False)
+        return fills_frame(self.market, self.fill_columns())
 
     def positions_frame(self) -> pd.DataFrame:
         """One row per held stock and session, after the close; columns of ``positions.parquet``."""
@@ -295,8 +212,8 @@ class Ledger:
             value /= 100.0
         return pd.DataFrame(
             {
-                "date": np.repeat(self._dates(sessions), lengths),
-                "symbol": self._symbols(i),
+                "date": np.repeat(dates(self.market, sessions), lengths),
+                "symbol": symbols(self.market, i),
                 "shares": shares,
                 "sellable": joined(3, count),
                 "price": price,
@@ -317,7 +234,7 @@ class Ledger:
         missing = np.full(len(self.market.sessions), np.nan)
         return pd.DataFrame(
             {
-                "date": self._dates(t),
+                "date": dates(self.market, t),
                 "value": value,
                 "cash": cash,
                 "benchmark": np.asarray(series.get("benchmark", missing))[t],
@@ -329,26 +246,25 @@ class Ledger:
             }
         )
 
+    def refusal_columns(self) -> dict[str, np.ndarray]:
+        """All refusals; see :func:`engine.ledger_tables.refusals_frame`."""
+        rows = self._refusals
+        numbers = ("t", "order", "stock", "wanted", "done", "days")
+        found = {
+            name: np.array([getattr(row, mine) for row in rows], dtype=np.int64)
+            for name, mine in zip(numbers, ("t", "order_id", "i", "wanted", "done", "days"), strict=True)
+        }
+        return found | {
+            "is_buy": np.array([row.is_buy for row in rows], dtype=bool),
+            "price": np.array([row.price for row in rows], dtype=np.float64),
+            "earned": np.array([self._earned(row) for row in rows], dtype=np.float64),
+            "reason": np.array([row.reason for row in rows], dtype=object),
+            "outcome": np.array([row.outcome for row in rows], dtype=object),
+        }
+
     def refusals_frame(self) -> pd.DataFrame:
         """Orders and parts that did not trade, with the reason; columns of ``refusals.parquet``."""
-        import pandas as pd
-
-        rows = self._refusals
-        return pd.DataFrame(
-            {
-                "date": self._dates([row.t for row in rows]),
-                "order_id": np.array([row.order_id for row in rows], dtype=np.int64),
-                "symbol": self._symbols([row.i for row in rows]),
-                "side": np.array(["buy" if row.is_buy else "sell" for row in rows], dtype=object),
-                "wanted": np.array([row.wanted for row in rows], dtype=np.int64),
-                "done": np.array([row.done for row in rows], dtype=np.int64),
-                "reason": np.array([row.reason for row in rows], dtype=object),
-                "price": np.array([row.price for row in rows], dtype=np.float64),
-                "earned": np.array([self._earned(row) for row in rows], dtype=np.float64),
-                "days": np.array([row.days for row in rows], dtype=np.int64),
-                "outcome": np.array([row.outcome for row in rows], dtype=object),
-            }
-        )
+        return refusals_frame(self.market, self.refusal_columns())
 
     def _earned(self, row: Refusal) -> float:
         """What a refusal earned; of one that is still open, as of the last session."""
@@ -358,19 +274,7 @@ class Ledger:
 
     def corporate_frame(self) -> pd.DataFrame:
         """Corporate actions booked; columns of ``corporate.parquet``."""
-        import pandas as pd
-
-        columns = list(zip(*self._corporate, strict=True)) if self._corporate else [()] * 6
-        return pd.DataFrame(
-            {
-                "date": self._dates(columns[0]),
-                "symbol": self._symbols(columns[1]),
-                "kind": np.array(columns[2], dtype=object),
-                "shares": np.array(columns[3], dtype=np.int64),
-                "cash": np.array(columns[4], dtype=np.float64) / 100.0,
-                "tax": np.array(columns[5], dtype=np.float64) / 100.0,
-            }
-        )
+        return corporate_frame(self.market, self._corporate)
 
     def orders_frame(self, orders: list[Order]) -> pd.DataFrame:
         """Every order of the run; columns of ``orders.parquet``."""
@@ -384,7 +288,7 @@ class Ledger:
             {
                 "order_id": np.array([order.ref for order in orders], dtype=np.int64),
                 "date": np.array([day(order.moment.date) for order in orders], dtype="datetime64[ms]"),
-                "symbol": self._symbols([order.i for order in orders]),
+                "symbol": symbols(self.market, [order.i for order in orders]),
                 "side": np.array(["buy" if order.isbuy() else "sell" for order in orders], dtype=object),
                 "type": np.array([order.getordername().lower() for order in orders], dtype=object),
                 "wanted": np.array([order.wanted for order in orders], dtype=np.int64),
@@ -415,11 +319,11 @@ class Ledger:
         made, known, first_fill = (np.array([row[k] for row in self._decisions], dtype=np.int64) for k in (0, 1, 2))
         executed = first_fill <= last
         execution = np.full(len(made), np.datetime64("NaT", "ms"))
-        execution[executed] = self._dates(first_fill[executed])
+        execution[executed] = dates(self.market, first_fill[executed])
         return pd.DataFrame(
             {
-                "decision": self._dates(made),
-                "data_until": self._dates(known),
+                "decision": dates(self.market, made),
+                "data_until": dates(self.market, known),
                 "execution": execution,
                 "status": np.where(executed, "executed", "pending").astype(object),
                 "scored": np.array([row[3] for row in self._decisions], dtype=np.int64),
@@ -434,13 +338,13 @@ class Ledger:
         if not self._scores:
             return pd.DataFrame(
                 {
-                    "date": self._dates([]),
+                    "date": dates(self.market, []),
                     "symbol": np.array([], dtype=object),
                     "score": np.array([], dtype=float),
                 }
             )
         parts = [
-            frame.rename_axis("symbol").reset_index().assign(date=self._dates([t])[0]) for t, frame in self._scores
+            frame.rename_axis("symbol").reset_index().assign(date=dates(self.market, t)) for t, frame in self._scores
         ]
         joined = pd.concat(parts, ignore_index=True)
         return joined[["date", "symbol", *[c for c in joined.columns if c not in ("date", "symbol")]]]

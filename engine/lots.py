@@ -32,6 +32,7 @@ class Lots:
         self._sessions = market.sessions
         self._boards, self._board_of = market.shared(_boards)
         self._t = -1
+        self._rows: list[tuple[int, int, int]]
         self._rules: np.ndarray
 
     def of(self, stocks: np.ndarray, t: int) -> LotArrays:
@@ -42,11 +43,17 @@ class Lots:
         DataError
             If the table of lots does not know a board on that date.
         """
+        return LotArrays(*self.rules(t).take(self._board_of.take(stocks), axis=1))
+
+    def rules(self, t: int) -> np.ndarray:
+        """Minimum, step and largest order of each board on session ``t``; the same object while they are the same."""
         if t != self._t:
             session = self._sessions[t]
             rows = [(*lot_rule(board, session), largest_order(board, session)) for board in self._boards]
-            self._rules, self._t = np.array(rows, dtype=np.int64).reshape(-1, 3).T.copy(), t
-        return LotArrays(*self._rules.take(self._board_of.take(stocks), axis=1))
+            if self._t < 0 or rows != self._rows:
+                self._rows, self._rules = rows, np.array(rows, dtype=np.int64).reshape(-1, 3).T.copy()
+            self._t = t
+        return self._rules
 
 
 def _boards(market: Market) -> tuple[list[str], np.ndarray]:

@@ -9,7 +9,7 @@ handles (:mod:`engine.handles`), which read at the clock's position.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
@@ -359,6 +359,14 @@ class Market:
             few = len(self.symbols) <= 40
             advice = nearest(str(symbol), self.symbols) if few else "check the code or widen the universe"
             raise DataError(f"'{symbol}' is not in this market of {len(self.symbols)} stocks; {advice}") from None
+
+    def columns(self, symbols: Iterable[str]) -> list[int]:
+        """:meth:`column` of each of ``symbols``."""
+        wanted = list(symbols)
+        try:
+            return [*map(self.index.__getitem__, wanted)]
+        except (KeyError, TypeError):
+            return [self.column(symbol) for symbol in wanted]
 
     def position_of(self, date: Any, side: str = "left") -> int:
         """Index of the first session on or after ``date`` (``side="right"``: after it)."""

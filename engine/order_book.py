@@ -35,6 +35,25 @@ def _turn(order: Order, market_first: bool) -> int:
     return 2 * later + (order.size > 0)
 
 
+def moment_of(market: Market, fill: str) -> Moment:
+    """Where the clock stands, and whether the session's close is still to come.
+
+    Raises
+    ------
+    RuleError
+        If orders fill at a close that is over.
+    """
+    clock = market.running
+    t = clock.t
+    before_close = clock.closed < t
+    if fill == "same_close" and not before_close:
+        raise RuleError(
+            f"an order on {market.sessions[t]} came after the close it would fill at: with fill='same_close' "
+            "issue orders in next_open(), before the close is known, or use fill='next_open'"
+        )
+    return Moment(t, t - 1 if before_close else t, float(market.day_numbers[t]), len(clock))
+
+
 class OrderBook(OrderEnds):
     """All orders of one run: from submission to matching; their ends are :class:`OrderEnds`'s."""
 
@@ -52,16 +71,8 @@ class OrderBook(OrderEnds):
     # -- orders in ------------------------------------------------------------------------------
 
     def moment(self) -> Moment:
-        """Where the clock stands, and whether the session's close is still to come."""
-        clock = self.market.running
-        t = clock.t
-        before_close = clock.closed < t
-        if self.fill == "same_close" and not before_close:
-            raise RuleError(
-                f"an order on {self.market.sessions[t]} came after the close it would fill at: with fill='same_close' "
-                "issue orders in next_open(), before the close is known, or use fill='next_open'"
-            )
-        return Moment(t, t - 1 if before_close else t, float(self.market.day_numbers[t]), len(clock))
+        """As :func:`moment_of`."""
+        return moment_of(self.market, self.fill)
 
     def place(self, owner: Any, data: Any, i: int, shares: int, moment: Moment, close: float) -> Order:
         """Make a market order and give it its number; :meth:`submit` sends it."""

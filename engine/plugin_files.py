@@ -14,6 +14,7 @@ import importlib.machinery
 import importlib.util
 import sys
 import sysconfig
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +31,9 @@ _APPENDED: set[Path] = set()
 
 _LOADED: dict[Path, str] = {}
 """Digest of each source file when a plug-in that needs it was last loaded."""
+
+_PARSING = threading.Lock()
+"""CPython 3.11 counts the depth of syntax trees for all threads together and fails where two are built at once."""
 
 
 def spec_of(cls: type) -> str | None:
@@ -193,7 +197,9 @@ def _imports(file: Path) -> tuple[tuple[int, list[str]], ...]:
 @functools.lru_cache(maxsize=1024)  # several plug-ins of a run share most of their files
 def _imports_in(content: bytes, name: str) -> tuple[tuple[int, list[str]], ...]:
     found: list[tuple[int, list[str]]] = []
-    for node in ast.walk(ast.parse(content, name)):
+    with _PARSING:
+        tree = ast.parse(content, name)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found += [(0, alias.name.split(".")) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -19,15 +19,18 @@ from engine.broker import FILLS
 from engine.errors import ConfigError, RuleError, nearest
 from engine.fees import FeeSchedule
 from engine.handles import Clock
-from engine.lots import Lots
-from engine.portfolio_account import PortfolioAccount
-from engine.portfolio_book import PortfolioBook
+from engine.order_book import moment_of
+from engine.portfolio_book import SeparateBooks
+from engine.portfolio_day import has_array_form
 from engine.positions import AShareComm
 from engine.rules import Rules
 from engine.slippage import NoSlippage
 
 if TYPE_CHECKING:
+    from engine.ledger import Ledger
     from engine.market import Market
+    from engine.portfolio_books import PortfolioBooks
+    from engine.portfolio_ledger import PortfolioLedger
 
 
 class Decision(NamedTuple):
@@ -51,8 +54,10 @@ class PortfoliosBroker(BrokerBase):  # type: ignore[misc]
 
     Attributes
     ----------
-    books : dict of str to PortfolioBook
-        By portfolio, in the order in which they were named; ``books[name].account`` is its account.
+    names : list of str
+        The portfolios, in the order in which they were opened.
+    books : PortfolioBooks or SeparateBooks
+        Their accounts and orders.
     decisions : list of Decision
     """
 
@@ -62,6 +67,7 @@ class PortfoliosBroker(BrokerBase):  # type: ignore[misc]
     )  # fmt: skip
 
     market: Market
+    books: PortfolioBooks | SeparateBooks
 
     def init(self) -> None:
         super().init()
@@ -73,7 +79,7 @@ class PortfoliosBroker(BrokerBase):  # type: ignore[misc]
         self.slippage = self.p.slippage or NoSlippage()
         self.comminfo = {None: AShareComm()}
         self.startingcash = float(self.p.cash)
-        self.books: dict[str, PortfolioBook] = {}
+        self.names: list[str] = []
         self.decisions: list[Decision] = []
         self._session = -1
 
@@ -100,28 +106,32 @@ class PortfoliosBroker(BrokerBase):  # type: ignore[misc]
         """
         if not names or not all(names) or len(set(names)) != len(names):
             raise ConfigError(f"portfolios must have names of their own, not {list(names)}")
-        lots = Lots(self.market)
-        for name in names:
-            account = PortfolioAccount(self.market, self.p.cash, self.rules)
-            book = PortfolioBook(self.market, account, self.rules, self.fees, self.slippage, self.p.fill)
-            book.broker, book.lots = self, lots
-            self.books[name] = book
+        self.names = list(names)
+        self._place = {name: p for p, name in enumerate(names)}
         self.startingcash = float(self.p.cash) * len(names)
+        market, rules, span = self.market, self.rules, (self._clock.p.first, self._clock.p.last)
+        if has_array_form(market, rules, self.fees, self.slippage, *span):
+            from engine.portfolio_books import PortfolioBooks  # with Numba, for which no other run waits
 
-    def stop(self) -> None:
-        """End the run; its accounts can still be read."""
-        for book in self.books.values():
-            book.stop()
+            cash = math.floor(self.p.cash * 100.0 + 0.5)
+            self.books = PortfolioBooks(market, rules, self.fees, len(names), cash, self.p.fill != "next_open", *span)
+        else:
+            models = (rules, self.fees, self.slippage)
+            self.books = SeparateBooks(market, *models, len(names), self.p.cash, self.p.fill, self)
+
+    def ledgers(self) -> dict[str, PortfolioLedger | Ledger]:
+        """What happened to each portfolio, by name."""
+        return dict(zip(self.names, self.books.ledgers(), strict=True))
 
     # -- what Backtrader asks -------------------------------------------------------------------
 
     def getcash(self) -> float:
         """Cash of all portfolios together, yuan."""
-        return float(sum(book.account.cash for book in self.books.values()) / 100.0)
+        return float(self.books.cash.sum() / 100.0) if self.names else self.startingcash
 
     def getvalue(self, datas: Any = None) -> float:
         """Value of all portfolios together at the last close booked, yuan."""
-        return float(sum(book.account.value for book in self.books.values()) / 100.0)
+        return float(self.books.value.sum() / 100.0) if self.names else self.startingcash
 
     get_cash, get_value = getcash, getvalue
 
@@ -130,7 +140,7 @@ class PortfoliosBroker(BrokerBase):  # type: ignore[misc]
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise RuleError(
-            f"{len(self.books)} portfolios share this broker: send their weights with broker.target_portfolios, or run "
+            f"{len(self.names)} portfolios share this broker: send their weights with broker.target_portfolios, or run "
             "the strategy on one account (engine.simulation.simulate)"
         )
 
@@ -152,10 +162,13 @@ class PortfoliosBroker(BrokerBase):  # type: ignore[misc]
         RuleError
             If a portfolio is unknown, a weight is negative or no number, or weights sum above 1.
         """
-        column, date = self.market.column, self.market.sessions[self.market.running.t]
+        date = self.market.sessions[self.market.running.t]
+        moment = moment_of(self.market, self.p.fill)
+        if moment.known < 0:
+            raise RuleError(f"target weights on {date} have no close to be sized with yet")
         for name, wanted in weights.items():
-            if name not in self.books:
-                raise RuleError(f"there is no portfolio '{name}' on {date}; {nearest(name, self.books)}")
+            if name not in self._place:
+                raise RuleError(f"there is no portfolio '{name}' on {date}; {nearest(name, self.names)}")
             fractions = [float(weight) for weight in wanted.values()]
             total = math.fsum(fractions)
             if not (math.isfinite(total) and min(fractions, default=0.0) >= 0.0 and total <= 1.0 + 1e-9):
@@ -163,7 +176,7 @@ class PortfoliosBroker(BrokerBase):  # type: ignore[misc]
                     f"target weights of portfolio '{name}' must be fractions from 0 to 1 that sum to at most 1; on "
                     f"{date} they sum to {total:.6f} with a smallest of {min(fractions, default=0.0):.6f}"
                 )
-            self.books[name].target(owner, [column(symbol) for symbol in wanted], fractions)
+            self.books.target(self._place[name], moment, self.market.columns(wanted), fractions)
 
     # -- the session ----------------------------------------------------------------------------
 
@@ -174,12 +187,8 @@ class PortfoliosBroker(BrokerBase):  # type: ignore[misc]
         if t == previous or not bar:
             return
         self._session = t
-        books, rate = self.books.values(), self.p.cash_rate
-        for book in books:
-            book.account.open_session(t, bar)
-            if previous >= 0 and rate:
-                book.account.accrue(previous, t, rate)
-            book.trade(t)
+        if previous >= 0 and self.p.cash_rate:
+            self.books.accrue(previous, t, self.p.cash_rate)
+        self.books.trade(t)
         clock.closed = t
-        for book in books:
-            book.close(t)
+        self.books.close(t)

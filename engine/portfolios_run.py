@@ -19,13 +19,15 @@ from engine.config import RunConfig
 from engine.errors import ConfigError, DataError
 from engine.layers import BENCHMARK
 from engine.net_value_measures import row
-from engine.portfolio_account import PortfolioLedger
 from engine.portfolios_broker import PortfoliosBroker
 from engine.run_folder import write_folder
 from engine.simulation import Progress, Simulation
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from engine.ledger import Ledger
+    from engine.portfolio_ledger import PortfolioLedger
 
 KIND = "portfolios"
 """What ``result.json`` says of such a folder under ``kind``."""
@@ -62,7 +64,7 @@ class PortfoliosRun:
     def series(self, column: str = "value") -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Dates (T,) and a column of ``values.parquet`` by portfolio, each (T,) float64, yuan."""
         frame = self.table("values")
-        names = list(self.result["portfolios"])
+        names = frame["portfolio"].tolist()[: len(self.result["portfolios"])]  # the keys of result.json are sorted
         dates = frame["date"].to_numpy()[:: len(names)].astype("datetime64[D]")
         block = frame[column].to_numpy().reshape(len(dates), len(names))
         return dates, {name: block[:, k].copy() for k, name in enumerate(names)}
@@ -128,7 +130,7 @@ def run_portfolios(
         "rebalance": config.rebalance,
         "fees_text": done.broker.fees.describe(),
         "slippage_text": done.broker.slippage.describe(),
-        **_figures(done, frames["values"]),
+        **_figures(done, frames["values"], frames["refusals"]),
     }
     write_folder(folder, config, result, frames)
     return PortfoliosRun.load(folder)
@@ -137,7 +139,9 @@ def run_portfolios(
 # -- tables ------------------------------------------------------------------------------------------
 
 
-def traded_by_session(ledger: PortfolioLedger, sessions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def traded_by_session(
+    ledger: PortfolioLedger | Ledger, sessions: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Yuan bought, sold and charged on each of ``sessions`` (T,), ascending indices; three (T,) float64."""
     fills = ledger.fill_columns()
     place = np.searchsorted(sessions, fills["t"])
@@ -152,19 +156,18 @@ def traded_by_session(ledger: PortfolioLedger, sessions: np.ndarray) -> tuple[np
 def _frames(done: Simulation) -> dict[str, pd.DataFrame]:
     import pandas as pd
 
-    books, market = done.broker.books, done.market
+    ledgers, market = done.broker.ledgers(), done.market
     columns: dict[str, list[np.ndarray]] = {name: [] for name in ("value", "cash", "bought", "sold", "fees")}
     refusals = []
     sessions = np.zeros(0, dtype=np.int64)
-    for name, book in books.items():
-        ledger = book.account.ledger
+    for name, ledger in ledgers.items():
         sessions, value, cash, _ = ledger.equity_arrays()
         found = (value, cash, *traded_by_session(ledger, sessions))
         for column, values in zip(columns.values(), found, strict=True):
             column.append(values)
         refusals.append(ledger.refusals_frame().assign(portfolio=name))
     dates = market.sessions[sessions].astype("datetime64[ms]")
-    names = np.array(list(books), dtype=object)
+    names = np.array(list(ledgers), dtype=object)
     values = pd.DataFrame(
         {"date": np.repeat(dates, len(names)), "portfolio": np.tile(names, len(dates))}
         | {name: np.stack(column, axis=1).ravel() for name, column in columns.items()}
@@ -212,23 +215,24 @@ def _scores(done: Simulation) -> pd.DataFrame:
     return joined[["date", "symbol", *(name for name in joined.columns if name not in ("date", "symbol"))]]
 
 
-def _figures(done: Simulation, values: pd.DataFrame) -> dict[str, Any]:
+def _figures(done: Simulation, values: pd.DataFrame, refusals: pd.DataFrame) -> dict[str, Any]:
     """Span, and of each portfolio paper 3's figures beside its group's benchmark portfolio, if it has one."""
-    books = done.broker.books
-    names = list(books)
+    names = done.broker.names
+    orders = dict(zip(names, done.broker.books.counts.tolist(), strict=True))
+    refused = refusals.groupby(["portfolio", "reason"], sort=True).size()
     columns = {n: values[n].to_numpy().reshape(-1, len(names)) for n in ("value", "bought", "sold", "fees")}
     days = values["date"].to_numpy()[:: len(names)].astype("datetime64[D]")
     found: dict[str, Any] = {}
-    for k, (name, book) in enumerate(books.items()):
+    for k, name in enumerate(names):
         value, bought, sold, fees = (column[:, k] for column in columns.values())
         group = f"{name.rpartition('/')[0]}/{BENCHMARK}"
-        beside = columns["value"][:, names.index(group)] if group in books else None
+        beside = columns["value"][:, names.index(group)] if group in orders else None
         found[name] = {
             **row(days, value, beside, bought + sold)._asdict(),
             "final_value": float(value[-1]),
-            "orders": int(book.count),
+            "orders": orders[name],
             "fees": round(float(fees.sum()), 2),
-            "refusals": book.account.ledger.refusal_counts(),
+            "refusals": refused[name].to_dict() if name in refused else {},
         }
     start = days[min(1, len(days) - 1)]
     return {"portfolios": found, "start": str(start), "end": str(days[-1]), "base_date": str(days[0])}

@@ -7,7 +7,6 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from engine.day_fees import Charges
 from engine.fee_options import check_rate
 
 _HIGHEST_PERCENTAGE = 0.05
@@ -81,13 +80,6 @@ class ZeroFees(_Undated):
     ) -> tuple[int, int, int, int]:
         """Nothing."""
         return 0, 0, 0, 0
-
-    def charge_first_fills(
-        self, exchanges: np.ndarray, is_buy: bool, value_fen: np.ndarray, shares: np.ndarray
-    ) -> Charges:
-        """As :meth:`engine.day_fees.DayFees.charge_first_fills`."""
-        nothing = np.zeros_like(value_fen)
-        return nothing, nothing, nothing, nothing
 
     def describe(self) -> str:
         """One phrase for the report."""

@@ -15,9 +15,12 @@ PARTS = {
     "corporate actions": "corporate dividend_tax entitlements holding_lots successors",
     "orders": "orders basket lots basket_orders small_account broker surface positions guards",
     "account": "account trades",
-    "ledger": "ledger tracking",
+    "ledger": "ledger ledger_tables refusals tracking",
     "strategy": "view",
-    "many portfolios": "portfolio_account portfolio_book portfolios_broker",
+    "many portfolios": (
+        "portfolio_actions portfolio_book portfolio_books portfolio_day portfolio_fills portfolio_ledger "
+        "portfolio_lots portfolio_matching portfolio_tables portfolios_broker"
+    ),
     "set-up": "simulation market market_fields errors",
     "outside the loop": (
         "analyzers attribution backtest bootstrap comparison comparison_charts comparison_page conclusions config "

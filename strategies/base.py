@@ -215,16 +215,15 @@ class RebalanceStrategy(bt.Strategy):  # type: ignore[misc]
             raise StrategyError(
                 f"{name}.allocate returned a {type(weights).__name__} on {date}; return weights by symbol"
             )
-        market = self.market
-        total = 0.0
-        for symbol, weight in weights.items():
-            if symbol not in market.index:
-                raise StrategyError(f"{name}.allocate named '{symbol}' on {date}, which is not in this market")
-            if not (math.isfinite(weight) and weight >= 0.0):
-                raise StrategyError(
-                    f"{name}.allocate gave {symbol} the weight {weight} on {date}; it must be 0 or more"
-                )
-            total += weight
+        index, symbols = self.market.index, list(weights.keys())
+        if not index.keys() >= set(symbols):
+            strange = next(symbol for symbol in symbols if symbol not in index)
+            raise StrategyError(f"{name}.allocate named '{strange}' on {date}, which is not in this market")
+        values = [weight for _, weight in weights.items()]
+        total = sum(values)
+        if not (math.isfinite(total) and min(values, default=0.0) >= 0.0):
+            symbol, weight = next((s, w) for s, w in weights.items() if not (math.isfinite(w) and w >= 0.0))
+            raise StrategyError(f"{name}.allocate gave {symbol} the weight {weight} on {date}; it must be 0 or more")
         if total > 1.0 + 1e-9:
             raise StrategyError(
                 f"{name}.allocate returned weights that sum to {total:.6f} on {date}; at most 1 is allowed"

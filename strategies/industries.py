@@ -52,15 +52,19 @@ def float_values(view: View) -> np.ndarray:
 
 def _last_known(values: np.ndarray) -> np.ndarray:
     """The last number of each column; NaN where there is none."""
-    back = np.argmax(~np.isnan(values[::-1]), axis=0)
-    return values[len(values) - 1 - back, np.arange(values.shape[1])]  # type: ignore[no-any-return]
+    last = np.array(values[-1])
+    gaps = np.flatnonzero(np.isnan(last))
+    back = np.argmax(~np.isnan(values[::-1, gaps]), axis=0)
+    last[gaps] = values[len(values) - 1 - back, gaps]
+    return last
 
 
 def industry_weights(view: View, index: str) -> IndustryWeights:
     """Industry weights of an index on the view's session: a proxy for the publisher's.
 
     A member weighs with its float market value; members that the market does not hold, and those without a price or
-    an industry, are left out, and the rest is brought to a sum of 1.
+    an industry, are left out, and the rest is brought to a sum of 1. The index ``all`` has every listed stock of the
+    market, its universe or not.
 
     Raises
     ------
@@ -70,7 +74,8 @@ def industry_weights(view: View, index: str) -> IndustryWeights:
         If none of its members is in the market on that session.
     """
     names, values = industry_names(view), float_values(view)
-    members = np.flatnonzero(view.members(index) & (values > 0.0) & (names != None))  # noqa: E711  (by element)
+    inside = view.listed[-1].astype(bool) if index == "all" else view.members(index)
+    members = np.flatnonzero(inside & (values > 0.0) & (names != None))  # noqa: E711  (by element)
     if not len(members):
         raise DataError(
             f"no member of {index} is in this market on {view.date}, so there are no industry weights; take a universe "
@@ -79,4 +84,5 @@ def industry_weights(view: View, index: str) -> IndustryWeights:
     kinds, place = np.unique(names[members].astype(str), return_inverse=True)
     totals = np.bincount(place, weights=values[members])
     shares = dict(zip(kinds.tolist(), (totals / totals.sum()).tolist(), strict=True))
-    return IndustryWeights(shares, len(members) / max(view.member_count(index), 1))
+    count = int(inside.sum()) if index == "all" else view.member_count(index)
+    return IndustryWeights(shares, len(members) / max(count, 1))

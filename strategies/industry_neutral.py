@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,34 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from engine.view import View
+
+
+def by_industry(scores: pd.DataFrame, view: View) -> dict[str, list[str]]:
+    """Scored symbols of each industry, sorted by its name, the highest score first; those of none are left out."""
+    columns = {symbol: place for place, symbol in enumerate(view.symbols)}
+    names = industry_names(view)
+    groups: dict[str, list[str]] = {}
+    for symbol in best(scores, len(scores)):
+        name = names[columns[symbol]]
+        if name is not None:
+            groups.setdefault(str(name), []).append(symbol)
+    return dict(sorted(groups.items()))
+
+
+def neutral(groups: Mapping[str, Sequence[str]], wanted: Mapping[str, float], each: int) -> dict[str, float]:
+    """Equal weights over the first ``each`` of every industry, industries in proportion to ``wanted``.
+
+    Parameters
+    ----------
+    groups : mapping of str to sequence of str
+        Of :func:`by_industry`.
+    wanted : mapping of str to float
+        Weights of industries; those without a group go to the others in proportion.
+    each : int
+    """
+    chosen = {name: symbols[:each] for name, symbols in groups.items() if name in wanted}
+    held = sum(wanted[name] for name in chosen)
+    return {symbol: wanted[name] / held / len(symbols) for name, symbols in chosen.items() for symbol in symbols}
 
 
 class IndustryNeutral(RebalanceStrategy):
@@ -50,11 +79,7 @@ class IndustryNeutral(RebalanceStrategy):
         """Equal weights inside each industry."""
         wanted, coverage = industry_weights(view, self.p.index)
         self._coverage.append(coverage)
-        own = industry_names(view)[[self.market.column(symbol) for symbol in scores.index]]
-        groups = {name: scores[own == name] for name in wanted}
-        chosen = {name: best(group, self.p.each) for name, group in groups.items() if len(group)}
-        held = sum(wanted[name] for name in chosen)
-        return {symbol: wanted[name] / held / len(symbols) for name, symbols in chosen.items() for symbol in symbols}
+        return neutral(by_industry(scores, view), wanted, self.p.each)
 
     def run_notes(self) -> list[str]:
         """Where the industry weights came from."""

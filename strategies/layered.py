@@ -98,7 +98,7 @@ class Layered(PortfoliosStrategy):
         by_industry = self.p.by == "industry"
         plain = not (self.p.index or by_industry)
         kinds = np.full(len(view.symbols), "all", dtype=object) if plain else industry_names(view)
-        stocks = np.array([self.market.index[symbol] for symbol in scores.index], dtype=np.int64)
+        stocks = np.array(self.market.columns(scores.index.tolist()), dtype=np.int64)
         values = scores["score"].to_numpy(dtype=np.float64)
         stocks = stocks[np.lexsort((stocks, -values))]
         stocks = stocks[np.array([isinstance(kind, str) for kind in kinds[stocks]], dtype=bool)]
@@ -113,7 +113,7 @@ class Layered(PortfoliosStrategy):
 
     def _layers(self, groups: dict[str, np.ndarray], kinds: np.ndarray, heavy: dict[str, float]) -> Weights:
         """Layers of groups whose stocks are sorted from the highest score; ``heavy`` are weights of industries."""
-        found = {name: dict[str, float]() for name in self.broker.books} if self.together else {}
+        found = {name: dict[str, float]() for name in self.broker.names} if self.together else {}
         symbols = self.market.symbol_array
         for group, stocks in groups.items():
             _, kind, counts = np.unique(kinds[stocks].astype(str), return_inverse=True, return_counts=True)

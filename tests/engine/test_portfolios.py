@@ -12,6 +12,8 @@ from small_market import market_of
 
 from engine.errors import ConfigError, RuleError
 from engine.fees import PaperTwoFees
+from engine.ledger import Ledger
+from engine.portfolio_ledger import PortfolioLedger
 from engine.portfolios_broker import PortfoliosBroker
 from engine.rules import Rules
 from engine.simulation import Simulation, simulate
@@ -41,10 +43,17 @@ class Shuffled(PortfoliosStrategy):
         return found
 
 
+def closes(ledger: PortfolioLedger | Ledger) -> list[tuple[int, ...]]:
+    """Session, value, cash, interest, settled cash and receivables after each close, fen."""
+    if isinstance(ledger, Ledger):
+        return [(t, value, cash, interest, *rest) for t, value, cash, interest, _, *rest in ledger._equity]
+    return list(zip(*(column.tolist() for column in ledger.closes().values()), strict=True))
+
+
 def assert_same(many: Simulation, name: str, one: Simulation) -> Counter[str]:
     """Equity, refusals, fills and corporate actions of a portfolio and of a run of its own."""
-    mine, theirs = many.broker.books[name].account.ledger, one.broker.ledger
-    assert mine._equity == theirs._equity, name
+    mine, theirs = many.broker.ledgers()[name], one.broker.ledger
+    assert closes(mine) == closes(theirs), name
     assert mine.corporate_frame().equals(theirs.corporate_frame()), name
     ours, other = (
         ledger.refusals_frame().sort_values(["date", "order_id", "reason", "outcome"]).reset_index(drop=True)
@@ -59,14 +68,14 @@ def assert_same(many: Simulation, name: str, one: Simulation) -> Counter[str]:
     for fee in ("commission", "stamp_duty", "transfer_fee", "other_fees"):
         assert (columns[fee] / 100.0).tolist() == fills[fee].tolist()
     seen = Counter(other["reason"].tolist()) | Counter(theirs.corporate_frame()["kind"].tolist())
-    return seen + Counter(plain=sum(len(part[2].stocks) for part in mine._plain), singly=len(mine._fills))
+    return seen + Counter({type(mine).__name__: len(fills)})
 
 
 def compare(seed: int, **options: Any) -> Counter[str]:
     market = random_world(seed).market
     many = simulate(market, Shuffled, {"seed": seed}, broker=PortfoliosBroker, **options)
     seen: Counter[str] = Counter()
-    for name in many.broker.books:
+    for name in many.broker.names:
         one = simulate(market, Shuffled, {"seed": seed, "portfolio": name}, **options)
         seen += assert_same(many, name, one)
     return seen
@@ -80,8 +89,8 @@ def test_portfolios_in_one_pass_agree_with_separate_runs_to_the_fen() -> None:
             seed, rebalance=["1D", "1W"][seed % 2], cash=float(rng.choice([2e4, 2e5, 1e7])),
             cash_rate=0.02 * (seed % 3), fill=["next_open", "next_close"][seed // 2 % 2],
         )  # fmt: skip
-    # What the worlds are full of must have happened, on both ways of filling.
-    for kind in ("plain", "singly", "SUSPENDED", "LIMIT_UP", "LIMIT_DOWN", "CASH", "LOT", "DIVIDEND", "DELISTED"):
+    # What the worlds are full of must have happened.
+    for kind in ("PortfolioLedger", "SUSPENDED", "LIMIT_UP", "LIMIT_DOWN", "CASH", "LOT", "DIVIDEND", "DELISTED"):
         assert seen[kind] > 5, (kind, seen)
     assert seen["DIVIDEND_TAX"] and seen["BONUS"]
 
@@ -102,16 +111,16 @@ def test_portfolios_in_one_pass_agree_with_separate_runs_to_the_fen() -> None:
     ids=["drop", "size-at-fill", "refuse", "few-rules", "touched", "slippage", "percentage", "minima", "same-close"],
 )
 def test_they_agree_under_other_rules_fees_and_slippage(options: dict[str, Any]) -> None:
-    assert compare(11, rebalance="1W", cash=3e5, **options)["singly"] >= 0
+    assert compare(11, rebalance="1W", cash=3e5, **options)["PortfolioLedger"] >= 0
 
 
 def test_large_orders_are_filled_in_parts_as_in_a_run_of_their_own() -> None:
     market = market_of({"688001.SH": [10.0] * 6, "600001.SH": [5.0] * 6}, volume=1e9)
     options: dict[str, Any] = {"rebalance": "1D", "cash": 5e7}
     many = simulate(market, Shuffled, {"seed": 5}, broker=PortfoliosBroker, **options)
-    for name in many.broker.books:
+    for name in many.broker.names:
         assert_same(many, name, simulate(market, Shuffled, {"seed": 5, "portfolio": name}, **options))
-    largest = max(np.abs(b.account.ledger.fill_columns()["shares"]).max(initial=0) for b in many.broker.books.values())
+    largest = max(abs(one.fill_columns()["shares"]).max(initial=0) for one in many.broker.ledgers().values())
     assert largest == 1_000_000  # of 600001; a holding of 50 million yuan is ten such orders
 
 

@@ -111,3 +111,8 @@ def test_an_unknown_industry_is_neither_held_nor_counted() -> None:
 def test_holding_no_name_each_is_refused() -> None:
     with pytest.raises(ConfigError, match="asked for 0 names each"):
         play(ALL, each=0)
+
+
+def test_the_industries_of_all_stocks_weigh_with_every_listed_stock() -> None:
+    found = industry_weights(market().view(1), "all")  # A 30, B 30, C 50 are banks, D 40 and E 10 make steel
+    assert found.weights == pytest.approx({"bank": 110.0 / 160.0, "steel": 50.0 / 160.0}) and found.coverage == 1.0

@@ -138,3 +138,12 @@ def test_a_run_of_layers_leaves_a_folder_a_page_and_is_not_repeated(tmp_path: Pa
 
     with pytest.raises(ConfigError, match="strategy top-n holds one portfolio"):
         run_portfolios(SYNTHETIC | {"strategy": {"name": "top-n"}}, out=tmp_path)
+
+
+def test_ten_layers_come_back_in_their_order_each_with_its_own_values(tmp_path: Path) -> None:
+    run = run_portfolios(SYNTHETIC | {"strategy": {"name": "layered", "layers": 10, "index": ""}}, out=tmp_path)
+    _, value = run.series()
+    assert list(value) == [*(f"all/{k}" for k in range(1, 11)), "all/benchmark"]
+    assert {name: levels[-1] for name, levels in value.items()} == {
+        name: one["final_value"] for name, one in run.result["portfolios"].items()
+    }
