@@ -76,7 +76,7 @@ def signals_of(
 
 
 def market_of(
-    signals: Mapping[str, Any], data: str, universe: str, start: str, end: str | None, benchmark: str,
+    signals: Mapping[str, Any], data: str, universe: str | Sequence[str], start: str, end: str | None, benchmark: str,
     exclude: Sequence[str] = (), protocol: str = "honest",
 ) -> tuple[Any, list[int]]:  # fmt: skip
     """The market with enough history before ``start``, and the decisions to score.

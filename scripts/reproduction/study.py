@@ -102,8 +102,8 @@ class Study:
         return open_market(self.data, universe=universe, start=start, end=end, lookback=lookback, **more)
 
     def walk(
-        self, training: str | None, signal: str, protocol: str, *, universe: str, start: str, end: str | None = None,
-        benchmark: str = "", exclude: Sequence[str] = (), **params: Any,
+        self, training: str | None, signal: str, protocol: str, *, universe: str | Sequence[str], start: str,
+        end: str | None = None, benchmark: str = "", exclude: Sequence[str] = (), **params: Any,
     ) -> Walked | None:  # fmt: skip
         """Train a signal over its walk-forward; None where the budget does not pay for it.
 
@@ -123,7 +123,8 @@ class Study:
         signals = signals_of(signal, params, protocol, None, 0)
         market, places = market_of(signals, self.data, universe, start, end, benchmark, exclude, protocol)
         with self.spending(training):
-            self.say(f"training {signal}, {protocol}, {universe}")
+            stocks = universe if isinstance(universe, str) else f"{len(universe)} stocks"
+            self.say(f"training {signal}, {protocol}, {stocks}")
             return Walked(market, signals[signal], places, self.jobs, None)
 
     def backtest(self, training: str | None, protocol: str, **config: Any) -> Run | None:

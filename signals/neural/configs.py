@@ -29,6 +29,8 @@ class TrainingConfig(Named):
         Of the optimizer; ``weight_decay`` adds that share of a weight to its gradient.
     batch : int
         Rows a step; the last batch of an epoch holds what is left.
+    batches : int
+        Of an epoch, each drawn at random from all rows (paper 4 trains 100 of these); 0: an epoch takes every row once.
     epochs : int
         At most.
     patience : int, optional
@@ -66,6 +68,7 @@ class TrainingConfig(Named):
     momentum: float = Field(default=0.0, ge=0.0, lt=1.0)
     weight_decay: float = Field(default=0.0, ge=0.0)
     batch: int = Field(default=1000, ge=1)
+    batches: int = Field(default=0, ge=0)
     epochs: int = Field(default=100, ge=1)
     patience: int | None = Field(default=10, ge=1)
     min_delta: float = Field(default=0.0, ge=0.0)

@@ -47,9 +47,9 @@ def outputs(model: nn.Module, x: np.ndarray, device: str = "cpu") -> np.ndarray:
     return _by_blocks(model, x, model, device)
 
 
-def predict(model: nn.Module, x: np.ndarray, device: str = "cpu") -> np.ndarray:
-    """The predicted numbers of a regression, (S,) float32."""
-    found = outputs(model, x, device)
+def predict(model: nn.Module, x: np.ndarray, device: str = "cpu", block: int = BLOCK) -> np.ndarray:
+    """The predicted numbers of a regression, (S,) float32; ``block`` rows at a time, always as many for a network."""
+    found = _by_blocks(model, x, model, device, block)
     return found.reshape(len(found), -1)[:, 0]
 
 
@@ -80,7 +80,9 @@ def attention_weights(model: nn.Module, x: np.ndarray, device: str = "cpu") -> n
 
 
 @torch.no_grad()
-def _by_blocks(model: nn.Module, x: np.ndarray, what: Callable[[Tensor], Any], device: str) -> np.ndarray:
+def _by_blocks(
+    model: nn.Module, x: np.ndarray, what: Callable[[Tensor], Any], device: str, size: int = BLOCK
+) -> np.ndarray:
     if len(x) == 0:
         raise SignalError("there is no sample to predict")
     x = checked_samples(x, "")
@@ -93,9 +95,9 @@ def _by_blocks(model: nn.Module, x: np.ndarray, what: Callable[[Tensor], Any], d
     found = []
     with repeatable(place):
         model.to(place).eval()
-        for begin in range(0, len(x), BLOCK):
-            block = np.zeros((BLOCK, *x.shape[1:]), dtype=np.float32)
-            rows = x[begin : begin + BLOCK]
+        for begin in range(0, len(x), size):
+            block = np.zeros((size, *x.shape[1:]), dtype=np.float32)
+            rows = x[begin : begin + size]
             block[: len(rows)] = rows
             found.append(what(torch.from_numpy(block).to(place))[: len(rows)].float().cpu().numpy())
         model.cpu().train(training)

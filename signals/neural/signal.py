@@ -19,11 +19,11 @@ class NetworkSignal(TrainedSignal):
 
     Parameters
     ----------
-    epochs, batch, learning_rate, optimizer, patience, clip, class_weights, precision, device
+    epochs, batch, batches, learning_rate, optimizer, patience, clip, class_weights, precision, device
         As of :class:`signals.neural.configs.TrainingConfig`; ``patience`` and ``clip`` of 0 mean none. Float32 on
         the CPU by default: the bits are then the same each time.
     record : int
-        Keep the first layer's input weights every so many steps with the model, see
+        Keep the layers' input weights every so many steps with the model, see
         :class:`signals.neural.learning_curves.WeightRecord`; 0: never.
     """
 
@@ -32,6 +32,7 @@ class NetworkSignal(TrainedSignal):
     validation: float = Field(default=0.1, ge=0.0, lt=1.0)
     epochs: int = Field(default=100, ge=1)
     batch: int = Field(default=1000, ge=1)
+    batches: int = Field(default=0, ge=0)
     learning_rate: float = Field(default=1e-3, gt=0.0)
     optimizer: Literal["adam", "rmsprop", "sgd"] = "adam"
     patience: int = Field(default=10, ge=0)
@@ -68,20 +69,22 @@ class NetworkSignal(TrainedSignal):
         classes, epochs = window.classes, self.epochs * budget
         if epochs < 1.0:
             window = window.part(epochs, seed)
+        model = self.make(window.x.shape[-1], seed)
+        layers = model.layers if isinstance(model, NetworkConfig) else 1
         config = TrainingConfig(
             loss="cross-entropy" if classes else "mse", classes=len(classes) or None, class_weights=self.class_weights,
             optimizer=self.optimizer, learning_rate=self.learning_rate, batch=self.batch,
-            epochs=max(1, round(epochs)), patience=self.patience or None, clip=self.clip or None,
+            batches=self.batches, epochs=max(1, round(epochs)), patience=self.patience or None, clip=self.clip or None,
             precision=self.precision, device=self.device, seed=seed, record_every=self.record,
+            record_layers=layers,
         )  # fmt: skip
         x = np.concatenate([_steps(window.x), _steps(window.x_valid)])
         y = np.concatenate([window.y, window.y_valid])
         y = np.searchsorted(classes, y) if classes else y
         count = len(window.y)
         done = train(
-            self.make(x.shape[2], seed), config, x, y, train=np.arange(count), validation=np.arange(count, len(x)),
-            window=window.day,
-        )  # fmt: skip
+            model, config, x, y, train=np.arange(count), validation=np.arange(count, len(x)), window=window.day
+        )
         weights = {f"weights/{name}": value.numpy() for name, value in done.model.state_dict().items()}
         curves = {f"curves/{name}": value for name, value in done.curves.arrays().items()}
         record = {} if done.record is None else {f"record/{name}": one for name, one in done.record.arrays().items()}

@@ -181,13 +181,14 @@ class Training:
         )
 
     def _epoch(self) -> tuple[float, float]:
-        """One pass over the training rows: mean loss and share of right answers."""
+        """One pass over the training rows, or so many drawn batches: mean loss and share of right answers."""
         config, model, x, y = self.config, self.model.train(), self._x, self._y
         half, every, classes = self.precision == "bfloat16", config.record_every, self._classes
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         hits = torch.zeros((), dtype=torch.int64, device=self.device)
-        order = self._train[torch.randperm(len(self._train), generator=self._order).to(self.device)]
-        for rows in order.split(config.batch):
+        count = 0
+        for rows in self._batches():
+            count += len(rows)
             labels = y.index_select(0, rows)
             out = self._forward(x.index_select(0, rows), half)
             loss = self._loss(out, labels)
@@ -200,8 +201,16 @@ class Training:
             self.iterations += 1
             if every and self.iterations % every == 0 and self.record is not None:
                 self.record.add(self.iterations, model)
-        count = len(self._train)
         return total.item() / count, hits.item() / count if classes else float("nan")
+
+    def _batches(self) -> Iterator[Tensor]:
+        """The rows of an epoch's batches: every row once, or each batch drawn anew."""
+        size, count = self.config.batch, len(self._train)
+        if not self.config.batches:
+            order = self._train[torch.randperm(count, generator=self._order).to(self.device)]
+            yield from order.split(size)
+        for _ in range(self.config.batches):
+            yield self._train[torch.randperm(count, generator=self._order)[:size].to(self.device)]
 
     @torch.no_grad()
     def _validate(self) -> tuple[float, float]:
@@ -308,7 +317,8 @@ class Training:
         return model
 
     def _choose_precision(self, network: NetworkConfig | nn.Module, probes: Path | None) -> str:
-        config, steps = self.config, -(-len(self._train) // self.config.batch) * self.config.epochs
+        config = self.config
+        steps = (config.batches or -(-len(self._train) // config.batch)) * config.epochs
         if config.precision != "auto" or steps < WORTH:
             return "float32" if config.precision == "auto" else config.precision
         trial = Trial(self)

@@ -87,7 +87,9 @@ def figure(lines: list[str], label: str) -> float:
     return float(found[0].replace(",", ""))
 
 
-LONG = re.compile(r"data\.py (check|calibrate) |factors\.py (screen --file|sheet|backtest) |(train|portfolios|reproduce)\.py ")
+LONG = re.compile(
+    r"data\.py (check|calibrate) |factors\.py (screen --file|sheet|backtest) |(train|portfolios|reproduce)\.py "
+)
 """Commands whose tests are slow; the tests of the scripts run each of them on small data."""
 
 

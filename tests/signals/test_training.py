@@ -201,6 +201,26 @@ def test_an_epoch_uses_every_row_once_in_an_order_that_changes() -> None:
     assert sorted(first) == sorted(second) == list(range(50)) and list(first) != list(second) != list(range(50))
 
 
+def test_drawn_batches_hold_distinct_rows_of_all_and_an_epoch_so_many_of_them() -> None:
+    class Seen(torch.nn.Linear):
+        rows: list[list[int]] = []
+
+        def forward(self, x):
+            if self.training:
+                Seen.rows.append(x[:, 0, 0].tolist())
+            return super().forward(x[:, 0])
+
+    x = np.arange(90, dtype=np.float32).reshape(90, 1, 1)
+    config = TrainingConfig(batch=20, batches=3, epochs=4, patience=None, learning_rate=1e-9, optimizer="sgd", **QUICK)
+    found = train(Seen(1, 1), config, x, x[:, 0, 0], **parts(90, 10))
+    assert found.iterations == len(Seen.rows) == 12 and len(found.curves) == 4
+    assert all(len(set(rows)) == 20 and max(rows) < 80 for rows in Seen.rows)
+    firsts = [tuple(sorted(rows)) for rows in Seen.rows]
+    assert len(set(firsts)) == 12
+    in_an_epoch = [set().union(*Seen.rows[k : k + 3]) for k in range(0, 12, 3)]
+    assert min(map(len, in_an_epoch)) < 60  # drawn anew, a row may come twice where a pass would take another
+
+
 def test_clipping_bounds_the_whole_gradients_norm() -> None:
     x, y = planted(60)
     config = {"optimizer": "sgd", "learning_rate": 0.5, "epochs": 1, "batch": 60, "validation": 0.0, **QUICK}

@@ -34,6 +34,6 @@ def run_script(script: str, folder: Path | None, *arguments: object, **env: str)
     """Run it to its end; here where no folder is given."""
     done = subprocess.run(
         command(script, *arguments), cwd=folder, env=environment(**env), capture_output=True, encoding="utf-8",
-        timeout=300, check=False,
+        timeout=600, check=False,
     )  # fmt: skip
     return Done(done.returncode, done.stdout, done.stderr)
