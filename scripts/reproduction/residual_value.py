@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from engine.presentation import number, percent
@@ -121,7 +122,7 @@ def _missing(study: Study, problem: Problem) -> str:
 def _differs(study: Study, problem: Problem, runs: dict[str, Any], missing: str) -> Table:
     run = next((one for one in runs.values() if one is not None), None)
     covered = "n/a" if run is None else percent(run.result["coverage"], 1)
-    source = "synthetic market" if is_spec(study.data) else "Tushare exports in the data folder"
+    source = "synthetic market" if is_spec(study.data) else f"folder {Path(study.data).name}"
     rows = [
         ["Universe", "CSI 500", *[f"{problem.universe}; CSI 500 second"] * 2],
         ["Span", "2013-01 to 2022-12", *[f"{problem.start} to {problem.end}"] * 2],

@@ -307,6 +307,7 @@ def test_data_outside_the_sample_are_refused(folder: Path) -> None:
         measure_real(str(folder), late, folder.parent / "cache")
 
 
+@pytest.mark.slow
 def test_the_embedded_market_has_the_facts_it_was_fitted_to(real_data: Path, real_cache: Path) -> None:
     real, _, last = measure_real(str(real_data), FITTED, real_cache)
     rows = compare(real, {seed: measure_synthetic(seed, 300, FITTED, last) for seed in (1, 2)})

@@ -88,7 +88,7 @@ def figure(lines: list[str], label: str) -> float:
 
 
 LONG = re.compile(
-    r"data\.py (check|calibrate) |factors\.py (screen --file|sheet|backtest) |(train|portfolios|reproduce)\.py "
+    r"data\.py (check|calibrate) |factors\.py (screen|sheet|backtest) |(train|portfolios|reproduce)\.py "
 )
 """Commands whose tests are slow; the tests of the scripts run each of them on small data."""
 

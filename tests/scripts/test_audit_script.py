@@ -34,6 +34,7 @@ def own_test_passes(place: Path, name: str) -> None:
     assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
 
 
+@pytest.mark.slow
 def test_a_signal_written_by_new_passes_its_own_test_and_is_not_written_over(place: Path) -> None:
     done = script(place, "new", "signal", "my_idea", "--kind", "trained")
     assert done.code == 0, done.err

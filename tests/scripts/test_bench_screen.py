@@ -35,6 +35,7 @@ def test_both_sides_compute_the_same_figures(bench: ModuleType) -> None:
     assert min(mine["statistics"], other["statistics"]) > 0
 
 
+@pytest.mark.slow
 def test_our_side_counts_the_sorting_of_returns_in_every_figure(bench: ModuleType) -> None:
     found = bench.ours(Path())
     assert (found["dates"], found["stocks"]) == (50, 30) and found["values"] <= 1500

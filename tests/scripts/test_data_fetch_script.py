@@ -81,6 +81,7 @@ def test_a_fetch_says_what_it_wrote_and_that_members_of_today_look_ahead(tmp_pat
     assert len(pd.read_parquet(tmp_path / "here" / "daily_bars" / "2024.parquet")) == 27
 
 
+@pytest.mark.slow
 def test_a_process_killed_in_the_middle_goes_on_without_repeating_a_call(tmp_path: Path) -> None:
     whole = run(tmp_path, *SPAN, "--out", "whole", log="whole.log")
     for kill in (3, 30):

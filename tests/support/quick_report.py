@@ -28,7 +28,7 @@ class Report(NamedTuple):
 
 def quick_report(paper: str, folder: Path) -> Report:
     """Run ``reproduce.py PAPER --quick`` in a folder with caches of its own."""
-    done = run_script("reproduce", folder, paper, "--quick", "--jobs", 2, HUICE_CACHE=str(folder / "cache"))
+    done = run_script("reproduce", folder, paper, "--quick", HUICE_CACHE=str(folder / "cache"))
     assert done.code == 0, done.err
     made = folder / "reports" / f"{paper}-quick"
     return Report(json.loads((made / "report.json").read_text()), (made / "report.html").read_text(), done.out)
