@@ -228,14 +228,40 @@ def print_notes(rows: Sequence[dict[str, Any]], part: int, sizes: Sequence[int],
     )
 
 
+def real_folder(option: str, given: str) -> Path:
+    """The folder of real data that an option of the bench works on.
+
+    Raises
+    ------
+    ConfigError
+        If there are none.
+    """
+    folder = _bench_targets.real_data(given, searched=True)
+    if folder is None:
+        raise ConfigError(f"--{option} needs real data; give their folder with --data or in HUICE_DATA")
+    return folder
+
+
+def show(
+    rows: list[dict[str, Any]], as_json: bool, note: str = "", targets: list[dict[str, Any]] | None = None
+) -> None:
+    """Print figures, what they are and their targets, or all but the note as one JSON object."""
+    if as_json:
+        print(json.dumps({"rows": rows} if targets is None else {"rows": rows, "targets": targets}))
+        return
+    print_table(rows)
+    if note:
+        print(note)
+    if targets is not None:
+        print()
+        print_table(targets)
+
+
 def print_profile(stocks: int, sessions: int, as_json: bool) -> None:
     """Where our side spends its time, by part."""
     with jobs([stocks], sessions) as folders:
         rows = _bench_profile.where_time_goes(_bench_jobs.our_job(folders[stocks]))
-    if as_json:
-        print(json.dumps({"rows": rows}))
-    else:
-        print_table(rows)
+    show(rows, as_json)
 
 
 def print_rules(stocks: int, sessions: int, repeat: int, as_json: bool) -> None:
@@ -261,14 +287,8 @@ def print_rules(stocks: int, sessions: int, repeat: int, as_json: bool) -> None:
         }
         for (on, events), found in runs.items()
     ]
-    targets = _bench_targets.of_rules(rows)
-    if as_json:
-        print(json.dumps({"rows": rows, "targets": targets}))
-        return
-    print_table(rows)
-    print("booked: dividends and the tax on them; off: no T+1, lots, price limits, corporate actions or fees")
-    print()
-    print_table(targets)
+    note = "booked: dividends and the tax on them; off: no T+1, lots, price limits, corporate actions or fees"
+    show(rows, as_json, note, _bench_targets.of_rules(rows))
 
 
 def print_data_open(given: str, repeat: int, as_json: bool) -> None:
@@ -279,21 +299,13 @@ def print_data_open(given: str, repeat: int, as_json: bool) -> None:
     ConfigError
         If there are no real data.
     """
-    folder = _bench_targets.real_data(given, searched=True)
-    if folder is None:
-        raise ConfigError("--data-open needs real data; give their folder with --data or in HUICE_DATA")
+    folder = real_folder("data-open", given)
     rows = _bench_data.measure(folder, repeat)
-    targets = _bench_data.targets(rows)
-    if as_json:
-        print(json.dumps({"rows": rows, "targets": targets}))
-        return
-    print_table(rows)
-    print(
+    note = (
         "CPU seconds of fresh processes, system and threads included, beyond the imports of NumPy and pandas; "
         "caches begin empty; the pivot runs once"
     )
-    print()
-    print_table(targets)
+    show(rows, as_json, note, _bench_data.targets(rows))
 
 
 def print_factors(given: str, as_json: bool) -> None:
@@ -304,20 +316,14 @@ def print_factors(given: str, as_json: bool) -> None:
     ConfigError
         If there are no real data.
     """
-    folder = _bench_targets.real_data(given, searched=True)
-    if folder is None:
-        raise ConfigError("--factors needs real data; give their folder with --data or in HUICE_DATA")
+    folder = real_folder("factors", given)
     import _bench_library
 
-    rows = _bench_library.measure(folder)
-    if as_json:
-        print(json.dumps({"rows": rows}))
-        return
-    print_table(rows)
-    print(
+    note = (
         "CPU seconds, system and threads included, with the market open and the compiled code loaded; what others take "
         "is measured on the stocks or dates that its line names and multiplied up; times: on the same dates"
     )
+    show(_bench_library.measure(folder), as_json, note)
 
 
 def print_search(given: str, windows: int, as_json: bool) -> None:
@@ -328,20 +334,12 @@ def print_search(given: str, windows: int, as_json: bool) -> None:
     ConfigError
         If there are no real data.
     """
-    folder = _bench_targets.real_data(given, searched=True)
-    if folder is None:
-        raise ConfigError("--search needs real data; give their folder with --data or in HUICE_DATA")
+    folder = real_folder("search", given)
     import _bench_search
 
     rows = _bench_search.measure(folder, windows, told=lambda text: print(text, file=sys.stderr, flush=True))
-    targets = _bench_search.targets(rows)
-    if as_json:
-        print(json.dumps({"rows": rows, "targets": targets}))
-        return
-    print_table(rows)
-    print("CPU seconds of all trainings that a search asks for, on one thread; R2 on the window's validation samples")
-    print()
-    print_table(targets)
+    note = "CPU seconds of all trainings that a search asks for, on one thread; R2 on the window's validation samples"
+    show(rows, as_json, note, _bench_search.targets(rows))
 
 
 def print_training(as_json: bool) -> None:
@@ -349,14 +347,8 @@ def print_training(as_json: bool) -> None:
     import _bench_training
 
     found = _bench_training.measure()
-    rows, targets = _bench_training.rows_of(found), _bench_training.targets(found)
-    if as_json:
-        print(json.dumps({"rows": rows, "targets": targets}))
-        return
-    print_table(rows)
-    print("epochs: medians, ours and the bare loop by turns, one thread, float32; years: whole fresh processes")
-    print()
-    print_table(targets)
+    note = "epochs: medians, ours and the bare loop by turns, one thread, float32; years: whole fresh processes"
+    show(_bench_training.rows_of(found), as_json, note, _bench_training.targets(found))
 
 
 def print_ten_years(job: str, given: str, as_json: bool) -> None:
@@ -367,16 +359,9 @@ def print_ten_years(job: str, given: str, as_json: bool) -> None:
     ConfigError
         If there are no real data.
     """
-    folder = _bench_targets.real_data(given, searched=True)
-    if folder is None:
-        raise ConfigError(f"--{job} needs real data; give their folder with --data or in HUICE_DATA")
+    folder = real_folder(job, given)
     module = importlib.import_module(f"_bench_{job}")
-    rows = module.measure(folder)
-    if as_json:
-        print(json.dumps({"rows": rows}))
-        return
-    print_table(rows)
-    print(module.NOTE)
+    show(module.measure(folder), as_json, module.NOTE)
 
 
 def sizes_of(text: str) -> list[int]:
