@@ -129,9 +129,7 @@ class BasketOrders:
         refused += [(i, size, float(market.mark[t, i]), matching.LOT) for i, size in too_dear]
         for i, size, price, reason in refused:
             order = place(owner, market.handle(i), i, size, moment, price)
-            self.book.submit_basket([order])
-            self.book.remove(order)
-            self.book.reject(order, moment.t, order.wanted, reason)
+            self.book.refuse_sent(order, reason)
             made.append(order)
         return made
 

@@ -98,10 +98,14 @@ class OrderBook(OrderEnds):
 
     def reject_unpriced(self, order: Order) -> None:
         """Refuse an order of a basket whose stock has no close to be sized with."""
+        listed = self.market.listed[order.moment.known, order.i]
+        self.refuse_sent(order, matching.SUSPENDED if listed else matching.NOT_LISTED)
+
+    def refuse_sent(self, order: Order, reason: str) -> None:
+        """Send an order of a basket that cannot trade, and refuse it at once."""
         self.submit_basket([order])
         self.remove(order)
-        listed = self.market.listed[order.moment.known, order.i]
-        self.reject(order, order.moment.t, order.wanted, matching.SUSPENDED if listed else matching.NOT_LISTED)
+        self.reject(order, order.moment.t, order.wanted, reason)
 
     def refused_at_once(self, order: Order, t: int) -> bool:
         """Refuse what can never trade: a name without listing, a sale of what is not held."""
