@@ -62,7 +62,8 @@ class Study:
         self.name, self.paper, self.data, self.folder = name, paper, data, folder
         self.quick, self.jobs = quick, jobs
         self.plan: Plan = plan_of(paper.trainings(self), budget)
-        self._tell, self._now, self._behind = tell, "", 0.0
+        self._tell, self._behind = tell, 0.0
+        self._market: tuple[dict[str, Any], Market] | None = None
 
     @property
     def runs(self) -> Path:
@@ -96,10 +97,13 @@ class Study:
     def market(
         self, universe: str | Sequence[str], start: str, end: str | None = None, lookback: int = 0, **more: Any
     ) -> Market:
-        """The data, opened as a backtest opens them."""
+        """The data, opened as a backtest opens them; asked for twice in a row, the same object."""
         from feeds.store import open_market
 
-        return open_market(self.data, universe=universe, start=start, end=end, lookback=lookback, **more)
+        asked = {"universe": universe, "start": start, "end": end, "lookback": lookback, **more}
+        if self._market is None or self._market[0] != asked:
+            self._market = (asked, open_market(self.data, **asked))
+        return self._market[1]
 
     def walk(
         self, training: str | None, signal: str, protocol: str, *, universe: str | Sequence[str], start: str,
@@ -172,7 +176,6 @@ class Study:
 
     def say(self, what: str) -> None:
         """Tell what is done next."""
-        self._now = what
         if self._tell is not None:
             self._tell(what, self._behind)
 
